@@ -1,0 +1,1 @@
+"""YAML becomes settings; everyone's settings composed."""

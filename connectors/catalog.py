@@ -1,0 +1,18 @@
+"""The list of kinds. A new channel adds its import and its line; the list loads no kind's library."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from connectors import email, form, webhook
+from connectors.contract import ConnectorSpec
+
+SPECS: tuple[ConnectorSpec, ...] = (
+    email.SPEC,
+    form.SPEC,
+    webhook.SPEC,
+)
+
+#: Kind to spec, read-only.
+CATALOG: Mapping[str, ConnectorSpec] = MappingProxyType({spec.kind: spec for spec in SPECS})

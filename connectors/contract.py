@@ -1,0 +1,249 @@
+"""The contract between the house and a kind of channel: the page to read before writing one.
+
+A connector is an asynchronous context manager that can be probed. It plays further roles by having their
+methods; there are no flags, and no method that only refuses:
+
+    Fetcher      fetch(cursor, wait) -> Batch      polls or waits for what is new; never parses
+                 confirm(handles)                  tells the source what we have; only after commit
+    Receiver     verify(request)                   pure; raises Unverified
+                 receive(request) -> Batch         pure; a handshake is a Batch with a response, no envelopes
+    Answerer     answer(request, accepted)         pure; the door's own words once the batch is stored
+    Responder    respond(request, message)         pure; a message that rides on the source's own request
+    Listener     listen(accept)                    has a door that is not HTTP (SMTP); answers after accept
+    Sender       send(message) -> Receipt          one try; message.key is the idempotency key
+    Resolver     resolve(message) -> Receipt|None  after Uncertain: looks up whether it was taken
+    Downloader   download(reference) -> stream     for media that expire
+
+Rules for all of them (the contract suite runs them over every kind):
+
+* Connectors never sleep, retry, or log and go on: they raise one of `model.failures` and the house decides.
+* `source_id` and `fingerprint` of an envelope are pure functions of what arrived.
+* Opening and closing are safe to repeat. Cancelling any call leaves the connector usable or closed, never stuck.
+* Nothing that an exception, a log line or a Health says holds a secret or a customer's text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Any, Protocol, Self, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from model.delivery import Message, OnUncertain, Receipt
+from model.envelope import Accepted, Envelope
+from model.health import Health
+from model.tools import Tools
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """An HTTP request as it reached a door; header names in lower case, of repeated ones the last.
+
+    `remote` is the client's address after trusted proxies; `body` has been read up to the channel's limit.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    remote: str = ""
+    received_at: datetime
+    peer_subject: str | None = None
+    """Subject of a verified client certificate, where the door speaks TLS."""
+
+    @property
+    def media_type(self) -> str:
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """An HTTP answer."""
+
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What one look at a source gave. Envelopes, cursor and handles are stored in one transaction."""
+
+    envelopes: Sequence[Envelope] = ()
+    cursor: Mapping[str, Any] | None = None
+    """Where to go on from; None leaves the stored cursor as it is."""
+    handles: Sequence[Any] = ()
+    """JSON values that name, at the source, what `confirm` is to flag, move or delete."""
+    response: Response | None = None
+    """The answer to a handshake; None lets the door answer in its own words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a door may tell about one stored envelope."""
+
+    reference: str
+    status_url: str | None
+    repeat: bool
+
+
+#: Stores a batch; returns when it is durable. Raises Busy when the house cannot take it now.
+Accept = Callable[[Batch], Awaitable[Sequence[Accepted]]]
+
+
+class Busy(Exception):
+    """The house cannot store anything now; the source should try again in `retry_after`."""
+
+    def __init__(self, why: str = "busy", retry_after: timedelta = timedelta(seconds=5)) -> None:
+        super().__init__(why)
+        self.retry_after = retry_after
+
+
+@runtime_checkable
+class Connector(Protocol):
+    """Life and health; every connector has these."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    async def probe(self) -> Health:
+        """The cheapest real round trip to the far side, with the repair step when it fails."""
+
+
+@runtime_checkable
+class Fetcher(Protocol):
+    """Polls a source, or waits at it."""
+
+    async def fetch(self, cursor: Mapping[str, Any] | None, wait: timedelta) -> Batch:
+        """What came after `cursor`, waiting up to `wait` for it; an empty batch when nothing came."""
+
+    async def confirm(self, handles: Sequence[Any]) -> None:
+        """Tell the source that these are stored. Safe to repeat; called again after a crash."""
+
+
+@runtime_checkable
+class Receiver(Protocol):
+    """Reads what a source posts to our HTTP door."""
+
+    def verify(self, request: Request) -> None:
+        """Prove on the raw bytes that the source sent it, or raise Unverified."""
+
+    def receive(self, request: Request) -> Batch:
+        """The envelopes of a verified request; Malformed when it cannot be read."""
+
+
+@runtime_checkable
+class Answerer(Protocol):
+    """Has its own words for the door's answer; else it is 202 with the references as JSON."""
+
+    def answer(self, request: Request, accepted: Sequence[Answer]) -> Response: ...
+
+
+@runtime_checkable
+class Responder(Protocol):
+    """Can carry a message on the answer to the source's own request."""
+
+    def respond(self, request: Request, message: Message) -> Response: ...
+
+
+@runtime_checkable
+class Listener(Protocol):
+    """Has a door of its own that does not speak HTTP."""
+
+    async def listen(self, accept: Accept) -> None:
+        """Open the door, and return when it is open; closing the connector closes it.
+
+        What comes in is given to `accept`, and the source is answered only after that returned.
+        """
+
+
+@runtime_checkable
+class Sender(Protocol):
+    """Sends to customers."""
+
+    async def send(self, message: Message) -> Receipt:
+        """One try. Raises TemporaryFailure, PermanentFailure or Uncertain."""
+
+
+@runtime_checkable
+class Resolver(Protocol):
+    """Can find out whether an uncertain message was taken."""
+
+    async def resolve(self, message: Message) -> Receipt | None:
+        """The receipt when the far side has it, None when it surely has not; Uncertain when it cannot tell."""
+
+
+@runtime_checkable
+class Downloader(Protocol):
+    """Fetches media that a source only names."""
+
+    def download(self, reference: str) -> AsyncIterator[bytes]: ...
+
+
+class Limits(BaseModel):
+    """Bounds that a channel's owner may move."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    body_bytes: int = Field(
+        default=26_214_400, gt=0, description="Largest request or message taken in, bytes."
+    )
+    send_concurrency: int = Field(default=8, gt=0, description="Messages being sent at the same time.")
+    send_rate: float | None = Field(default=None, gt=0, description="Messages a second at the most.")
+
+
+class ChannelSettings(BaseModel):
+    """What every kind's settings share; a kind adds its own by inheriting."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    kind: str = Field(description="The kind of the channel.")
+    enabled: bool = Field(default=True, description="A disabled channel answers 503 and is not polled.")
+    language: str | None = Field(
+        default=None, description="Language of answers when the customer's is not known."
+    )
+    acknowledge: bool = Field(default=True, description="Whether customers get an acknowledgement.")
+    reply_via: Mapping[str, str] = Field(
+        default_factory=dict,
+        description="Which channel answers an identity: {email: mail} sends answers to a left e-mail address.",
+    )
+    on_uncertain: OnUncertain | None = Field(
+        default=None, description="What to do when nobody can know whether a message was taken."
+    )
+    answer_within: float = Field(
+        default=0.0,
+        ge=0,
+        le=30,
+        description="Seconds the door waits for an acknowledgement to ride on its answer.",
+    )
+    silent_after: timedelta | None = Field(default=None, description="Alert when nothing came for this long.")
+    proxy: str | None = Field(default=None, description="Outbound proxy, http:// or socks5://.")
+    ca_file: str | None = Field(default=None, description="PEM file of further authorities to trust.")
+    limits: Limits = Field(default_factory=Limits)
+
+    def reading(self) -> Mapping[str, Any]:
+        """Plain options that the kind's reader needs; JSON values, no secrets."""
+        return {}
+
+    def addresses(self) -> Sequence[str]:
+        """Addresses that are ours: never acknowledged, never copied."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectorSpec:
+    """One kind, as the catalogue lists it. `build` imports the kind's libraries; nothing before it may."""
+
+    kind: str
+    settings: type[ChannelSettings]
+    build: Callable[[Any, Tools], Connector]
+    on_uncertain: OnUncertain
+    """The policy when the settings name none: RESEND only where a second try is recognised at the far side."""
+    summary: str

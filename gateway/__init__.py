@@ -1,0 +1,1 @@
+"""The composition root: wiring, supervisor, command line, metrics, alerts."""

@@ -1,0 +1,1 @@
+"""The way in: doors and fetch loops, acceptance, and the processing of envelopes into records."""

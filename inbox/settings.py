@@ -1,0 +1,55 @@
+"""Settings of the way in."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class InboxSettings(BaseModel):
+    """Bounds of the doors, the fetch loops and the processing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    reference_prefix: str = Field(
+        default="FB", pattern=r"^[A-Z]{1,6}$", description="First letters of references."
+    )
+    hot_queue: int = Field(
+        default=512, ge=1, description="Accepted envelopes kept in memory for processing at once."
+    )
+    process_batch: int = Field(default=32, ge=1, le=512, description="Envelopes processed together.")
+    max_claims: int = Field(
+        default=3, ge=1, description="Deaths of the daemon after which an envelope is quarantined."
+    )
+    reader_deadline: timedelta = Field(
+        default=timedelta(seconds=20), description="Time for reading one hostile envelope."
+    )
+    reader_workers: int = Field(default=1, ge=1, le=16, description="Worker processes for hostile formats.")
+    reader_idle: timedelta = Field(
+        default=timedelta(seconds=60), description="A worker idle for this long ends."
+    )
+    poll: timedelta = Field(
+        default=timedelta(seconds=1), description="How often waiting envelopes are looked for."
+    )
+    fetch_wait: timedelta = Field(
+        default=timedelta(minutes=5), description="How long a fetch may wait at its source."
+    )
+    fetch_pause: timedelta = Field(
+        default=timedelta(seconds=30), description="Pause between polls of a source that cannot wait."
+    )
+    backoff_first: timedelta = Field(
+        default=timedelta(seconds=1), description="First pause after a failed fetch."
+    )
+    backoff_last: timedelta = Field(
+        default=timedelta(minutes=15), description="Longest pause after failed fetches."
+    )
+    join_within: timedelta = Field(
+        default=timedelta(days=7), description="One mail found by two accounts within this is one record."
+    )
+    repeat_quiet: timedelta = Field(
+        default=timedelta(hours=24), description="No second acknowledgement for the same content within this."
+    )
+    shutdown: timedelta = Field(
+        default=timedelta(seconds=25), description="Time to finish what is at work when told to stop."
+    )

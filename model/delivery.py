@@ -1,0 +1,143 @@
+"""What goes out: messages, and the lasting intent to send one to one target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from model.draft import Identity
+from model.states import DeliveryState
+
+
+class Purpose(StrEnum):
+    """Why something is sent."""
+
+    ACKNOWLEDGEMENT = "acknowledgement"
+    HAND_OVER = "hand_over"
+    UPDATE = "update"
+    REPLY = "reply"
+    NOTICE = "notice"
+    LETTER = "letter"
+    ALERT = "alert"
+
+
+#: Purposes that no person wrote: they obey the rules against mail loops and budgets.
+AUTOMATIC = frozenset({Purpose.ACKNOWLEDGEMENT, Purpose.NOTICE, Purpose.ALERT})
+#: Purposes that go to a destination instead of a customer.
+DOWNSTREAM = frozenset({Purpose.HAND_OVER, Purpose.UPDATE})
+
+
+class OnUncertain(StrEnum):
+    """What a channel does when it cannot know whether a message was taken."""
+
+    RESEND = "resend"
+    HOLD = "hold"
+    DROP = "drop"
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingFile:
+    """An attachment of a message; its bytes are in the blob store under `sha256`."""
+
+    filename: str
+    media_type: str
+    size: int
+    sha256: str
+    data: bytes = b""
+    """Filled in by the outbox just before sending."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message to one customer through one channel, as a sender gets it.
+
+    `key` is the idempotency key: the same on every try. A sender derives from it whatever identity the
+    far side takes (Message-ID, Idempotency-Key), so that a second try can be recognised there.
+    """
+
+    key: str
+    purpose: Purpose
+    reference: str
+    to: Identity | None
+    """None when the channel itself knows the way (a conversation, a status page)."""
+    name: str = ""
+    subject: str = ""
+    text: str = ""
+    html: str | None = None
+    language: str | None = None
+    files: tuple[OutgoingFile, ...] = ()
+    cc: tuple[str, ...] = ()
+    thread: Mapping[str, Any] = field(default_factory=dict)
+    """What the kind's reader put in `Draft.envelope_to`."""
+    token: str = ""
+    """Signed token by which an answer to this message finds its record."""
+
+    @property
+    def automatic(self) -> bool:
+        return self.purpose in AUTOMATIC
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Proof that the far side took a message."""
+
+    remote_id: str
+    accepted_at: datetime
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """What else the far side told, such as its ticket number."""
+
+
+class Outcome(StrEnum):
+    """How one attempt ended."""
+
+    DELIVERED = "delivered"
+    TEMPORARY = "temporary"
+    PERMANENT = "permanent"
+    UNCERTAIN = "uncertain"
+    INTERRUPTED = "interrupted"
+    """The daemon stopped before the far side could have accepted it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """The lasting intent to send one message to one target."""
+
+    id: str
+    key: str
+    order_key: str | None
+    seq: int
+    purpose: Purpose
+    target: str
+    """Name of the channel or destination."""
+    record: str | None
+    envelope: str | None
+    address: str | None
+    state: DeliveryState
+    attempts: int
+    created_at: datetime
+    next_at: datetime
+    expires_at: datetime | None
+    claim: str | None
+    claims: int
+    reason: str | None
+    detail: str | None
+    remote_id: str | None
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try of a delivery; written before its I/O."""
+
+    delivery: str
+    n: int
+    claim: str
+    phase: str
+    outcome: Outcome | None
+    code: str | None
+    detail: str | None
+    started_at: datetime
+    ended_at: datetime | None

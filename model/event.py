@@ -1,0 +1,44 @@
+"""The timeline of a record, which is also the feed that downstream systems read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class EventType(StrEnum):
+    """What happened to a record. Additive only: consumers read these names."""
+
+    REGISTERED = "record.registered"
+    MESSAGE_JOINED = "message.joined"
+    AUTOMATIC_JOINED = "message.automatic"
+    BOUNCED = "message.bounced"
+    DECIDED = "record.decided"
+    STATE_CHANGED = "record.state_changed"
+    LINKED = "record.linked"
+    REPLY_QUEUED = "reply.queued"
+    DELIVERY_DELIVERED = "delivery.delivered"
+    DELIVERY_UNCERTAIN = "delivery.uncertain"
+    DELIVERY_DEAD = "delivery.dead"
+    DELIVERY_EXPIRED = "delivery.expired"
+    DELIVERY_HELD = "delivery.held"
+    DELIVERY_CANCELLED = "delivery.cancelled"
+    ACKNOWLEDGEMENT_REFUSED = "acknowledgement.refused"
+    NOTE_ADDED = "note.added"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One line of a record's timeline. `position` grows in the order of commit and never skips back."""
+
+    position: int
+    id: str
+    type: str
+    record: str | None
+    reference: str | None
+    at: datetime
+    actor: str
+    data: Mapping[str, Any]

@@ -1,0 +1,61 @@
+"""Identifiers, made from injected time and randomness so that tests can foretell them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Callable
+from datetime import datetime
+
+#: Letters and digits that cannot be mistaken for one another when read aloud or written by hand.
+REFERENCE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+#: Characters of a reference's random part; longer ones are minted after a collision.
+REFERENCE_LENGTH = 5
+
+
+def uuid7(unix_ms: int, randomness: bytes) -> str:
+    """A version 7 UUID from a Unix time in milliseconds and ten random bytes (RFC 9562 §5.7)."""
+    value = (unix_ms & ((1 << 48) - 1)) << 80 | int.from_bytes(randomness[:10], "big")
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    digits = f"{value:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def derived(*parts: str) -> str:
+    """An identifier that follows from its parts, the same on every machine: contacts, conversations, keys."""
+    digest = hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
+    return f"{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-{digest[16:20]}-{digest[20:32]}"
+
+
+def mint_reference(
+    prefix: str, received_at: datetime, draw: Callable[[int], bytes], length: int = REFERENCE_LENGTH
+) -> str:
+    """A reference such as FB-261122-7K3FQ: prefix, day, and characters that cannot be guessed in sequence.
+
+    `draw(n)` gives n random bytes. Uniqueness is the store's to prove: on a collision mint again.
+    """
+    bound = 256 - 256 % len(REFERENCE_ALPHABET)  # beyond it the remainder would favour some letters
+    code = ""
+    while len(code) < length:
+        code += "".join(
+            REFERENCE_ALPHABET[b % len(REFERENCE_ALPHABET)] for b in draw(length * 2) if b < bound
+        )
+    return f"{prefix}-{received_at:%y%m%d}-{code[:length]}"
+
+
+def tidy_reference(text: str) -> str:
+    """A reference as a person may have typed it, in the form we store."""
+    return text.strip().upper().replace("_", "-").replace(" ", "")
+
+
+def token(key: bytes, *parts: str, size: int = 20) -> str:
+    """An unguessable, lower-case token bound to its parts (HMAC-SHA256, base32 so that case cannot hurt it)."""
+    digest = hmac.new(key, "\x1f".join(parts).encode(), hashlib.sha256).digest()
+    return base64.b32encode(digest[:size]).decode().rstrip("=").lower()
+
+
+def same_token(given: str, expected: str) -> bool:
+    """Compare two tokens in constant time, whatever characters a stranger sent."""
+    return hmac.compare_digest(given.encode(), expected.encode())

@@ -1,0 +1,27 @@
+"""The list of readers. A new kind adds its line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from types import MappingProxyType
+
+from normalizer.contract import Read, ReaderSpec
+
+
+def _reader(module: str) -> Callable[[], Read]:
+    def load() -> Read:
+        read: Read = import_module(f"normalizer.readers.{module}").read
+        return read
+
+    return load
+
+
+SPECS: tuple[ReaderSpec, ...] = (
+    ReaderSpec("email", _reader("email"), hostile=True),
+    ReaderSpec("form", _reader("form")),
+    ReaderSpec("webhook", _reader("webhook")),
+)
+
+#: Kind to reader, read-only.
+CATALOG: Mapping[str, ReaderSpec] = MappingProxyType({spec.kind: spec for spec in SPECS})

@@ -1,0 +1,1 @@
+"""One reader a kind; each module has `read(source) -> Draft`."""

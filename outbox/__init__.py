@@ -1,0 +1,1 @@
+"""The way out: claim, send, settle, the retry decision, and the rules for automatic messages."""

@@ -1,0 +1,1 @@
+"""Pure: a draft and the office's rules become a decision."""

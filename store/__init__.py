@@ -1,0 +1,1 @@
+"""All SQL: schema, group commit, leases, blobs, queries, migrations."""

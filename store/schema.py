@@ -1,0 +1,392 @@
+"""The tables, once for both engines (design: envelope and delivery carry their own claim).
+
+Identifiers are UUIDv7 text made by the application, so that rows can be inserted in groups and tried again.
+Later rooms add tables by migration; these do not change.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from store.types import Instant, Json
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_N_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# BIGINT that SQLite treats as its row number, so that it grows by itself on both engines.
+_Position = BigInteger().with_variant(Integer, "sqlite")
+
+#: Facts of this installation: instance id, keys, hold, the file that the database was when we last ran.
+meta = Table(
+    "meta",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", Json),
+)
+
+envelope = Table(
+    "envelope",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("account", String, nullable=False),
+    Column("channel", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("source_id", String, nullable=False),
+    Column("fingerprint", String, nullable=False),
+    Column("order_key", String),
+    Column("received_at", Instant, nullable=False),
+    Column("sent_at", Instant),
+    Column("state", String, nullable=False),
+    Column("reason", Text),  # why it is held, quarantined, ignored or a duplicate
+    Column("claim", String),  # fresh token of whoever works on it
+    Column("owner", String),  # the process behind the claim
+    Column("claims", Integer, nullable=False, server_default=text("0")),  # recovered from dead owners
+    Column("record", String),
+    Column("parent", String),  # the batch that this is a child of
+    Column("reference", String, nullable=False),  # an alias when it joined another record
+    Column("blob", String, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("media_type", String, nullable=False),
+    Column("meta", Json, nullable=False),
+    Column("response", Json),  # the answer at the door, for redeliveries
+    Column("updated_at", Instant, nullable=False),
+    UniqueConstraint("account", "source_id", "fingerprint"),
+    Index("uq_envelope_reference", "reference", unique=True),
+    Index("ix_envelope_fingerprint", "fingerprint"),
+    Index(
+        "ix_envelope_state",
+        "state",
+        "id",
+        postgresql_where=text("state IN ('waiting','claimed','held','quarantined')"),
+        sqlite_where=text("state IN ('waiting','claimed','held','quarantined')"),
+    ),
+    Index("ix_envelope_record", "record"),
+    Index("ix_envelope_received", "received_at"),
+    Index("ix_envelope_blob", "blob"),
+    Index(
+        "ix_envelope_open_order",
+        "order_key",
+        "id",
+        postgresql_where=text("state IN ('waiting','claimed') AND order_key IS NOT NULL"),
+        sqlite_where=text("state IN ('waiting','claimed') AND order_key IS NOT NULL"),
+    ),
+    Index(
+        "uq_envelope_in_flight",
+        "order_key",
+        unique=True,
+        postgresql_where=text("state = 'claimed' AND order_key IS NOT NULL"),
+        sqlite_where=text("state = 'claimed' AND order_key IS NOT NULL"),
+    ),
+)
+
+#: A repeat of an envelope that was already here.
+sighting = Table(
+    "sighting",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("envelope", String, nullable=False),
+    Column("channel", String, nullable=False),
+    Column("at", Instant, nullable=False),
+    Index("ix_sighting_envelope", "envelope"),
+    Index("ix_sighting_at", "at"),
+)
+
+cursor = Table(
+    "cursor",
+    metadata,
+    Column("channel", String, primary_key=True),
+    Column("value", Json),
+    Column("pending", Json, nullable=False),  # source handles that are not confirmed yet
+    Column("epoch", BigInteger, nullable=False),
+    Column("last_ok_at", Instant),
+)
+
+#: Counters per day, channel and state. `received` counts arrivals as they come; the other states hold what
+#: purge and erasure moved here. `writer` spreads the rows, so that replicas do not wait for one another.
+tally = Table(
+    "tally",
+    metadata,
+    Column("day", String, primary_key=True),
+    Column("channel", String, primary_key=True),
+    Column("state", String, primary_key=True),
+    Column("writer", String, primary_key=True),
+    Column("n", BigInteger, nullable=False),
+)
+
+blob = Table(
+    "blob",
+    metadata,
+    Column("sha256", String, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("place", String, nullable=False),  # row, file
+    Column("data", LargeBinary),
+    Column("stored_at", Instant, nullable=False),
+    Column("unused_since", Instant),
+)
+
+record = Table(
+    "record",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("reference", String, nullable=False),
+    Column("envelope", String, nullable=False),
+    Column("channel", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("source_id", String, nullable=False),
+    Column("conversation", String),
+    Column("contact", String),
+    Column("sent_at", Instant),
+    Column("received_at", Instant, nullable=False),
+    Column("registered_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("in_reply_to", String),
+    Column("subject", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("full_text", Text, nullable=False),
+    Column("html", Text),
+    Column("language", String),
+    Column("automatic", String),  # why it counts as written by a machine
+    Column("bounce", Boolean, nullable=False),
+    Column("nature", Json, nullable=False),
+    Column("urgency", String, nullable=False),
+    Column("in_scope", Boolean, nullable=False),
+    Column("missing", Json, nullable=False),
+    Column("department", String),
+    Column("deadlines", Json, nullable=False),
+    Column("state", String, nullable=False),
+    Column("repeat_of", String),  # record id
+    Column("raw_sha256", String, nullable=False),
+    Column("raw_size", BigInteger, nullable=False),
+    Column("reply_to", Json, nullable=False),  # identities an answer can go to, preferred first
+    Column("thread", Json, nullable=False),  # what the kind's sender needs to thread an answer
+    Column("rules", Json, nullable=False),  # names of the rules that matched
+    Column("omissions", Json, nullable=False),
+    Column("extra", Json, nullable=False),
+    Index("uq_record_reference", "reference", unique=True),
+    Index("ix_record_contact", "contact"),
+    Index("ix_record_conversation", "conversation"),
+    Index("ix_record_state", "state", "id"),
+    Index("ix_record_channel", "channel", "id"),
+    Index("ix_record_repeat_of", "repeat_of"),
+)
+
+attachment = Table(
+    "attachment",
+    metadata,
+    Column("record", String, primary_key=True),
+    Column("envelope", String, primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("filename", Text, nullable=False),
+    Column("media_type", String, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", String),  # none when it was left out
+    Column("content_id", String),
+    Column("omitted", Text),
+    Index("ix_attachment_sha256", "sha256"),
+)
+
+contact = Table(
+    "contact",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("company", Text, nullable=False),
+    Column("language", String),
+    Column("unreachable", Json, nullable=False),  # identities that refused our messages
+    Column("created_at", Instant, nullable=False),
+)
+
+identity = Table(
+    "identity",
+    metadata,
+    Column("kind", String, primary_key=True),
+    Column("value", String, primary_key=True),
+    Column("contact", String, nullable=False),
+    Column("evidence", Text, nullable=False),
+    Column("since", Instant, nullable=False),
+    Index("ix_identity_contact", "contact"),
+)
+
+conversation = Table(
+    "conversation",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("channel", String, nullable=False),
+    Column("external_key", String, nullable=False),
+    Column("window_until", Instant),
+    Column("quota", Integer),
+    UniqueConstraint("channel", "external_key"),
+)
+
+#: Provider ids and tokens by which a later message finds its record, those of messages never seen included.
+thread_key = Table(
+    "thread_key",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("record", String, nullable=False),
+    Column("delivery", String),  # the message of ours that carries it
+    Column("since", Instant, nullable=False),
+    Index("ix_thread_key_record", "record"),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("key", String, nullable=False),
+    Column("order_key", String),
+    Column("seq", BigInteger, nullable=False),
+    Column("purpose", String, nullable=False),
+    Column("target", String, nullable=False),
+    Column("downstream", Boolean, nullable=False),
+    Column("record", String),
+    Column("envelope", String),  # whose door may carry it
+    Column("address", String),  # whom it goes to, for budgets and look-ups
+    Column("domain", String),
+    Column("body", Json, nullable=False),
+    Column("state", String, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("created_at", Instant, nullable=False),
+    Column("next_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+    Column("claim", String),
+    Column("owner", String),
+    Column("claims", Integer, nullable=False, server_default=text("0")),
+    Column("reason", String),
+    Column("detail", Text),
+    Column("remote_id", String),
+    Column("settled_at", Instant),
+    Index("uq_delivery_key", "key", unique=True),
+    Index(
+        "ix_delivery_due",
+        "next_at",
+        "id",
+        postgresql_where=text("state = 'waiting'"),
+        sqlite_where=text("state = 'waiting'"),
+    ),
+    Index(
+        "ix_delivery_open_order",
+        "order_key",
+        "seq",
+        postgresql_where=text("state IN ('waiting','claimed','uncertain') AND order_key IS NOT NULL"),
+        sqlite_where=text("state IN ('waiting','claimed','uncertain') AND order_key IS NOT NULL"),
+    ),
+    Index(
+        "uq_delivery_in_flight",
+        "order_key",
+        unique=True,
+        postgresql_where=text("state = 'claimed' AND order_key IS NOT NULL"),
+        sqlite_where=text("state = 'claimed' AND order_key IS NOT NULL"),
+    ),
+    Index("ix_delivery_record", "record"),
+    Index(
+        "ix_delivery_state",
+        "state",
+        "id",
+        postgresql_where=text("state NOT IN ('delivered','cancelled')"),
+        sqlite_where=text("state NOT IN ('delivered','cancelled')"),
+    ),
+    Index("ix_delivery_address", "address", "created_at"),
+    Index("ix_delivery_domain", "domain", "created_at"),
+)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("delivery", String, primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("claim", String, nullable=False),
+    Column("phase", String, nullable=False),
+    Column("outcome", String),
+    Column("code", String),
+    Column("detail", Text),
+    Column("started_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+)
+
+#: Append-only timeline and feed. Positions are given in the order of commit.
+event = Table(
+    "event",
+    metadata,
+    Column("position", _Position, primary_key=True, autoincrement=True),
+    Column("id", String, nullable=False),
+    Column("type", String, nullable=False),
+    Column("record", String),
+    Column("reference", String),
+    Column("at", Instant, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("data", Json, nullable=False),
+    Index("ix_event_record", "record", "position"),
+    Index("uq_event_id", "id", unique=True),
+)
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("holder", String, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+)
+
+#: Keyed hashes of purged or erased envelopes: when the source delivers them again they are duplicates.
+tombstone = Table(
+    "tombstone",
+    metadata,
+    Column("hash", String, primary_key=True),
+    Column("until", Instant, nullable=False),
+    Index("ix_tombstone_until", "until"),
+)
+
+#: First answers of our own API by the client's Idempotency-Key.
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("scope", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("request_hash", String, nullable=False),
+    Column("status", Integer),  # none while the first request is at work
+    Column("response", Json),
+    Column("expires_at", Instant, nullable=False),
+)
+
+#: What people did by the console, the API or the command line.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("verb", String, nullable=False),
+    Column("target", String, nullable=False),
+    Column("data", Json, nullable=False),
+)
+
+#: Tokens that must outlive the process (OAuth refresh tokens and the like).
+vault = Table(
+    "vault",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+)
+
+TABLES = metadata.tables
