@@ -277,6 +277,7 @@ delivery = Table(
     Index("uq_delivery_key", "key", unique=True),
     Index(
         "ix_delivery_due",
+        "target",
         "next_at",
         "id",
         postgresql_where=text("state = 'waiting'"),

@@ -1,0 +1,172 @@
+"""Deliveries: claiming those that are due, and recovering those whose owner died."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, case, exists, func, or_, select, update
+
+from model.delivery import Delivery, Purpose
+from model.states import DeliveryState
+from store.schema import attempt, delivery
+
+
+def from_row(row: Row[Any]) -> Delivery:
+    """The delivery of a row with all columns of the table."""
+    return Delivery(
+        id=row.id,
+        key=row.key,
+        order_key=row.order_key,
+        seq=row.seq,
+        purpose=Purpose(row.purpose),
+        target=row.target,
+        record=row.record,
+        envelope=row.envelope,
+        address=row.address,
+        state=DeliveryState(row.state),
+        attempts=row.attempts,
+        created_at=row.created_at,
+        next_at=row.next_at,
+        expires_at=row.expires_at,
+        claim=row.claim,
+        claims=row.claims,
+        reason=row.reason,
+        detail=row.detail,
+        remote_id=row.remote_id,
+        body=row.body,
+    )
+
+
+def claim(
+    connection: Connection,
+    *,
+    owner: str,
+    token: str,
+    room: Mapping[str, int],
+    now: datetime,
+    head_wait: timedelta,
+) -> list[Delivery]:
+    """Claim due deliveries, for each target as many as it has room for.
+
+    Within an order key the earliest goes first and alone; one that has been stuck for longer than
+    `head_wait` no longer holds the others up. Recovered ones are claimed one at a time.
+    """
+    claimed: list[Delivery] = []
+    careful = any(_claimed_after_death(connection, owner))
+    for target, limit in room.items():
+        for recovered in (False, True):
+            if recovered and careful:
+                continue
+            found = _claim(
+                connection, owner, token, target, 1 if recovered else limit, now, head_wait, recovered
+            )
+            careful = careful or (recovered and bool(found))
+            claimed += found
+    return claimed
+
+
+def _claimed_after_death(connection: Connection, owner: str) -> list[str]:
+    d = delivery.c
+    query = select(d.id).where(d.state == "claimed", d.owner == owner, d.claims > 0).limit(1)
+    return list(connection.scalars(query))
+
+
+def _claim(
+    connection: Connection,
+    owner: str,
+    token: str,
+    target: str,
+    limit: int,
+    now: datetime,
+    head_wait: timedelta,
+    recovered: bool,
+) -> list[Delivery]:
+    d, other = delivery, delivery.alias("other")
+    earlier = or_(other.c.seq < d.c.seq, and_(other.c.seq == d.c.seq, other.c.id < d.c.id))
+    stuck = other.c.created_at < now - head_wait
+    blocked = exists().where(
+        other.c.order_key == d.c.order_key,
+        other.c.id != d.c.id,
+        or_(
+            other.c.state == "claimed",
+            # Due as well: the earlier one goes first, however long it was stuck.
+            and_(other.c.state == "waiting", other.c.next_at <= now, earlier),
+            and_(other.c.state.in_(("waiting", "uncertain")), earlier, ~stuck),
+        ),
+    )
+    chosen = (
+        select(d.c.id)
+        .where(d.c.target == target, d.c.state == "waiting", d.c.next_at <= now)
+        .where(d.c.claims > 0 if recovered else d.c.claims == 0)
+        .where(or_(d.c.order_key.is_(None), ~blocked))
+        .order_by(d.c.next_at, d.c.id)
+        .limit(limit)
+    )
+    if connection.dialect.name == "postgresql":
+        chosen = chosen.with_for_update(skip_locked=True)
+    rows = connection.execute(
+        update(d)
+        .where(d.c.id.in_(chosen.scalar_subquery()))
+        .values(state="claimed", claim=token, owner=owner)
+        .returning(*d.c)
+    ).all()
+    return sorted((from_row(row) for row in rows), key=lambda one: (one.seq, one.id))
+
+
+def recover(
+    connection: Connection,
+    *,
+    living: Collection[str],
+    me: str,
+    working: Collection[str],
+    max_claims: int,
+    now: datetime,
+    idle_before: datetime,
+) -> list[tuple[str, str]]:
+    """Free deliveries whose owner died, or that we own but do not work on. Gives (id, new state).
+
+    With a try under way nobody can know whether the far side took it: uncertain. Without one: due again.
+    """
+    d, a = delivery, attempt
+    under_way = exists().where(a.c.delivery == d.c.id, a.c.claim == d.c.claim, a.c.outcome.is_(None))
+    lost = or_(
+        d.c.owner.is_(None),
+        d.c.owner.not_in(set(living) | {me}),
+        and_(d.c.owner == me, d.c.next_at < idle_before, d.c.id.not_in(set(working))),
+    )
+    died = case((d.c.owner == me, d.c.claims), else_=d.c.claims + 1)
+    killer = died >= max_claims
+    statement = (
+        update(d)
+        .where(d.c.state == "claimed", lost)
+        .values(
+            state=case((under_way, "uncertain"), (killer, "held"), else_="waiting"),
+            detail=case(
+                (under_way, "the daemon stopped while it was being sent"),
+                (killer, f"the daemon died {max_claims} times while sending it"),
+                else_=d.c.detail,
+            ),
+            claims=died,
+            claim=None,
+            owner=None,
+        )
+        .returning(d.c.id, d.c.state)
+    )
+    return [(row.id, row.state) for row in connection.execute(statement)]
+
+
+def next_due(connection: Connection) -> datetime | None:
+    """When the next waiting delivery is due."""
+    found: datetime | None = connection.scalar(
+        select(func.min(delivery.c.next_at)).where(delivery.c.state == "waiting")
+    )
+    return found
+
+
+def uncertain(connection: Connection, limit: int) -> list[Delivery]:
+    """Uncertain deliveries, oldest first; the outbox resolves each by look-up or by its channel's policy."""
+    d = delivery.c
+    query = select(delivery).where(d.state == "uncertain").order_by(d.id).limit(limit)
+    return [from_row(row) for row in connection.execute(query)]

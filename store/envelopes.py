@@ -1,0 +1,118 @@
+"""Envelopes: claiming those that wait, and recovering those whose owner died."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, case, exists, func, or_, select, update
+
+from model.envelope import StoredEnvelope
+from model.states import EnvelopeState
+from store.schema import envelope
+
+
+def from_row(row: Row[Any]) -> StoredEnvelope:
+    """The stored envelope of a row with all columns of the table."""
+    return StoredEnvelope(
+        id=row.id,
+        account=row.account,
+        channel=row.channel,
+        kind=row.kind,
+        source_id=row.source_id,
+        fingerprint=row.fingerprint,
+        order_key=row.order_key,
+        received_at=row.received_at,
+        sent_at=row.sent_at,
+        state=EnvelopeState(row.state),
+        reason=row.reason,
+        claim=row.claim,
+        claims=row.claims,
+        record=row.record,
+        parent=row.parent,
+        reference=row.reference,
+        blob=row.blob,
+        size=row.size,
+        media_type=row.media_type,
+        meta=row.meta,
+        response=row.response,
+    )
+
+
+def claim(
+    connection: Connection, *, owner: str, token: str, limit: int, recovered: bool, now: datetime
+) -> list[StoredEnvelope]:
+    """Claim envelopes that wait, oldest first, one for each order key.
+
+    `recovered` chooses those whose earlier owner died with them; they are claimed one at a time, so that
+    only the one that kills its owner is counted again.
+    """
+    e, other = envelope, envelope.alias("other")
+    blocked = exists().where(
+        other.c.order_key == e.c.order_key,
+        or_(other.c.state == "claimed", (other.c.state == "waiting") & (other.c.id < e.c.id)),
+    )
+    chosen = (
+        select(e.c.id)
+        .where(e.c.state == "waiting", e.c.claims > 0 if recovered else e.c.claims == 0)
+        .where(or_(e.c.order_key.is_(None), ~blocked))
+        .order_by(e.c.id)
+        .limit(1 if recovered else limit)
+    )
+    if connection.dialect.name == "postgresql":
+        chosen = chosen.with_for_update(skip_locked=True)
+    statement = (
+        update(e)
+        .where(e.c.id.in_(chosen.scalar_subquery()))
+        .values(state="claimed", claim=token, owner=owner, updated_at=now)
+        .returning(*e.c)
+    )
+    return sorted((from_row(row) for row in connection.execute(statement)), key=lambda found: found.id)
+
+
+def recover(
+    connection: Connection,
+    *,
+    living: Collection[str],
+    me: str,
+    working: Collection[str],
+    max_claims: int,
+    now: datetime,
+    idle_before: datetime,
+) -> list[tuple[str, str]]:
+    """Free envelopes whose owner died, or that we own but do not work on. Gives (id, new state).
+
+    The death of an owner counts one claim; at `max_claims` the envelope is quarantined as one that kills.
+    """
+    e = envelope
+    lost = or_(
+        e.c.owner.is_(None),
+        e.c.owner.not_in(set(living) | {me}),
+        (e.c.owner == me) & (e.c.updated_at < idle_before) & e.c.id.not_in(set(working)),
+    )
+    died = case((e.c.owner == me, e.c.claims), else_=e.c.claims + 1)
+    killer = died >= max_claims
+    statement = (
+        update(e)
+        .where(e.c.state == "claimed", lost)
+        .values(
+            state=case((killer, "quarantined"), else_="waiting"),
+            reason=case((killer, f"the daemon died {max_claims} times while reading it"), else_=None),
+            claims=died,
+            claim=None,
+            owner=None,
+            updated_at=now,
+        )
+        .returning(e.c.id, e.c.state)
+    )
+    return [(row.id, row.state) for row in connection.execute(statement)]
+
+
+def backlog(connection: Connection) -> tuple[int, datetime | None]:
+    """How many envelopes are open, and since when the oldest waits."""
+    e = envelope.c
+    row = connection.execute(
+        select(func.count(), func.min(e.received_at)).where(e.state.in_(("waiting", "claimed")))
+    ).one()
+    return row[0], row[1]

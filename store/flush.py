@@ -1,0 +1,125 @@
+"""Applies many units of work in one transaction, set by set."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, text
+from sqlalchemy.dialects import postgresql, sqlite
+
+from store.schema import TABLES, tally
+from store.sets import encode, insert_set, update_set
+from store.units import Count, Guard, Insert, Unit, Update
+
+#: Key of the advisory lock under which PostgreSQL gives feed positions: held from the first position to the
+#: commit, so that no reader sees a later position before an earlier one.
+FEED_LOCK = 0x666F7265
+
+
+def clashes() -> Callable[[Unit], bool]:
+    """A test for units whose guarded row an earlier unit of the same flush guards too; those must wait."""
+    seen: set[tuple[Any, ...]] = set()
+
+    def clash(unit: Unit) -> bool:
+        if unit.guard is None:
+            return False
+        key = (unit.guard.table, *_key(unit.guard.table, unit.guard.where))
+        if key in seen:
+            return True
+        seen.add(key)
+        return False
+
+    return clash
+
+
+def apply(connection: Connection, units: Sequence[Unit], writer: str) -> list[bool]:
+    """Apply the units; False where a guard no longer held, and nothing of that unit was applied."""
+    held = _guards(connection, units)
+    chosen = [unit for unit, ok in zip(units, held, strict=True) if ok]
+    insert_all(connection, (row for unit in chosen for row in unit.inserts if row.table != "event"))
+    _updates(connection, (change for unit in chosen for change in unit.updates))
+    count_all(connection, (count for unit in chosen for count in unit.counts), writer)
+    _events(connection, [row for unit in chosen for row in unit.inserts if row.table == "event"])
+    return held
+
+
+def _key(table: str, where: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(where[column.name] for column in TABLES[table].primary_key.columns)
+
+
+def _guards(connection: Connection, units: Sequence[Unit]) -> list[bool]:
+    held = [unit.guard is None for unit in units]
+    groups: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[tuple[int, Guard]]] = defaultdict(list)
+    for index, unit in enumerate(units):
+        if unit.guard:
+            g = unit.guard
+            groups[g.table, tuple(sorted(g.where)), tuple(sorted(g.values))].append((index, g))
+    for (table, where, columns), members in groups.items():
+        rows = sorted(
+            ([g.where[c] for c in where] + [g.values[c] for c in columns] for _, g in members),
+            key=lambda row: str(row[0]),
+        )
+        statement = update_set(connection.dialect.name, table, where, columns, True)
+        changed = connection.execute(statement, {"rows": encode(table, where + columns, rows)})
+        keys = {tuple(row) for row in changed}
+        for index, g in members:
+            held[index] = _key(table, g.where) in keys
+    return held
+
+
+def insert_all(connection: Connection, rows: Iterable[Insert]) -> None:
+    """Insert rows of any tables, one statement for each set of columns, sorted by key."""
+    groups: dict[tuple[str, tuple[str, ...], bool], list[Insert]] = defaultdict(list)
+    for row in rows:
+        groups[row.table, tuple(row.values), row.ignore].append(row)
+    for (table, columns, ignore), members in sorted(groups.items()):
+        values = [[row.values[column] for column in columns] for row in members]
+        if len(values) > 1:
+            keys = [columns.index(c.name) for c in TABLES[table].primary_key.columns if c.name in columns]
+            values.sort(key=lambda row, keys=keys: [str(row[i]) for i in keys])  # type: ignore[misc]
+        statement = insert_set(connection.dialect.name, table, columns, ignore, False)
+        connection.execute(statement, {"rows": encode(table, columns, values)})
+
+
+def _updates(connection: Connection, changes: Iterable[Update]) -> None:
+    groups: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[Update]] = defaultdict(list)
+    for change in changes:
+        groups[change.table, tuple(sorted(change.where)), tuple(sorted(change.values))].append(change)
+    for (table, where, columns), members in sorted(groups.items()):
+        rows = [[m.where[c] for c in where] + [m.values[c] for c in columns] for m in members]
+        rows.sort(key=lambda row: str(row[0]))
+        statement = update_set(connection.dialect.name, table, where, columns, False)
+        connection.execute(statement, {"rows": encode(table, where + columns, rows)})
+
+
+def _events(connection: Connection, rows: Sequence[Insert]) -> None:
+    """Events go last and, on PostgreSQL, under a lock until the commit: the feed has no gaps to come back to."""
+    if not rows:
+        return
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": FEED_LOCK})
+    columns = tuple(rows[0].values)
+    values = [[row.values[column] for column in columns] for row in rows]
+    statement = insert_set(connection.dialect.name, "event", columns, False, False)
+    connection.execute(statement, {"rows": encode("event", columns, values)})
+
+
+def count_all(connection: Connection, counts: Iterable[Count], writer: str) -> None:
+    """Add to the counters of the balance, one row for each day, channel and state."""
+    sums: dict[tuple[str, str, str], int] = defaultdict(int)
+    for count in counts:
+        sums[count.day, count.channel, count.state] += count.n
+    module = sqlite if connection.dialect.name == "sqlite" else postgresql
+    statement: Any = module.insert(tally)
+    statement = statement.on_conflict_do_update(
+        index_elements=list(tally.primary_key.columns), set_={"n": tally.c.n + statement.excluded.n}
+    )
+    rows = [
+        {"day": day, "channel": channel, "state": state, "writer": writer, "n": n}
+        for (day, channel, state), n in sorted(sums.items())
+        if n
+    ]
+    if rows:
+        connection.execute(statement, rows)

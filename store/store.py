@@ -1,0 +1,182 @@
+"""The face of the store: what the other rooms call."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from model.tools import Clock, Ids, Raw
+from store import engine, facts, migrate, schema
+from store.acceptance import Acceptance, Stored
+from store.blobs import Blobs
+from store.errors import LeaseLost, StoreBusy
+from store.lock import FolderLock
+from store.settings import DatabaseSettings
+from store.units import Unit
+from store.writer import Hook, Writer
+
+T = TypeVar("T")
+
+
+class Store:
+    """One database and its blobs. Open it with `await Store.open(...)`, close it with `await store.close()`."""
+
+    def __init__(
+        self,
+        settings: DatabaseSettings,
+        folder: Path,
+        clock: Clock,
+        ids: Ids,
+        *,
+        on_fatal: Callable[[BaseException], None],
+        hook: Hook | None = None,
+    ) -> None:
+        self.settings = settings
+        self.folder = folder
+        self.clock = clock
+        self.blobs = Blobs(folder / "blobs", settings.inline_bytes)
+        self.owner = ids.new()
+        """This process, in the claims it holds."""
+        self.secret = b""
+        self.on_hold = False
+        self._ids = ids
+        given = settings.url.get_secret_value() if settings.url else ""
+        self._url = given or engine.sqlite_url(folder)
+        self.embedded = self._url.startswith("sqlite")
+        self._lock = FolderLock(folder)
+        self._low = False
+        write, self._read_engine = engine.open_engines(
+            self._url, writers=settings.writers, readers=settings.readers
+        )
+        self._write_engine = write
+        self.writer = Writer(
+            write,
+            name=self.owner[-12:],
+            threads=1 if self.embedded else settings.writers,
+            batch=settings.batch,
+            linger=settings.linger_ms / 1000,
+            queue=settings.queue,
+            on_fatal=on_fatal,
+            hook=hook,
+        )
+        self._readers = ThreadPoolExecutor(settings.readers, thread_name_prefix="reader")
+
+    @property
+    def database(self) -> Path | None:
+        """The file of the embedded database."""
+        return self.folder / "forebay.db" if self.embedded else None
+
+    async def open(self) -> Store:
+        """Lock the folder, bring the schema up to date, and start the writers.
+
+        Raises FolderInUse, NewerSchema or WeakDurability.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (self.folder / "blobs").mkdir(exist_ok=True, mode=0o700)
+        if self.embedded:
+            self._lock.take()
+        try:
+            await asyncio.to_thread(self._prepare)
+        except BaseException:
+            self._lock.close()
+            raise
+        self.writer.start()
+        return self
+
+    def _prepare(self) -> None:
+        migrate.upgrade(self._write_engine)
+        with self._write_engine.begin() as connection:
+            engine.check_durability(connection)
+            self.secret = facts.secret(connection, self._ids.draw)
+            self.on_hold = facts.check_home(connection, self.database)
+
+    async def close(self) -> None:
+        """Commit what waits and let go of the folder. Safe to repeat."""
+        await self.writer.close()
+        self._readers.shutdown(wait=True)
+        self._read_engine.dispose()
+        self._write_engine.dispose()
+        self._lock.close()
+
+    def now(self) -> datetime:
+        """Our own time; leases are compared with the database's inside the database."""
+        return self.clock.now()
+
+    # ---- writing
+
+    async def submit(self, unit: Unit) -> bool:
+        """Apply one unit; False when its guard no longer held. Durable when it returns."""
+        held: bool = await self.writer.do(unit, unit.label or "unit")
+        return held
+
+    async def accept(self, batch: Acceptance) -> Sequence[Stored]:
+        """Store a batch (law 1). Raises StoreBusy, and LeaseLost when another process owns the cursor."""
+        if self._low or self.writer.full:
+            raise StoreBusy("the disk is nearly full")
+        stored: Sequence[Stored] | None = await self.writer.do(batch, batch.label)
+        if stored is None:
+            raise LeaseLost("another process polls this account now")
+        return stored
+
+    async def run(self, step: Callable[[Connection], T], label: str = "step") -> T:
+        """Run a step in a transaction of its own: claims, leases, purges. Never a step that waits for anything."""
+        result: T = await self.writer.do(step, label)
+        return result
+
+    async def put_blob(self, raw: Raw) -> tuple[str, int]:
+        """Store bytes that a later unit will refer to; (digest, size)."""
+        row = await self.blobs.prepare(raw, self.now())
+
+        def insert(connection: Connection) -> None:
+            module = sqlite if connection.dialect.name == "sqlite" else postgresql
+            statement = module.insert(schema.blob).values(**row)
+            connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=[schema.blob.c.sha256], set_={"unused_since": None}
+                )
+            )
+
+        await self.run(insert, "blob")
+        return str(row["sha256"]), int(row["size"])
+
+    # ---- reading
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        """Run a query on a reading connection."""
+
+        def run() -> T:
+            with self._read_engine.connect() as connection:
+                return query(connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self._readers, run)
+
+    async def load_blob(self, sha256: str) -> bytes | None:
+        """All bytes of a blob."""
+        return await self.read(lambda connection: self.blobs.load(connection, sha256))
+
+    async def open_blob(self, sha256: str) -> AsyncIterator[bytes] | None:
+        """The bytes of a blob in pieces; None when there is none."""
+        row = await self.read(
+            lambda c: c.execute(select(schema.blob).where(schema.blob.c.sha256 == sha256)).mappings().first()
+        )
+        return None if row is None else self.blobs.stream(dict(row))
+
+    # ---- room on the disk
+
+    async def check_room(self) -> int:
+        """Free bytes where the data lies; below the limit nothing new is accepted until there is room again."""
+        usage = await asyncio.to_thread(shutil.disk_usage, self.folder)
+        self._low = usage.free < self.settings.min_free_bytes
+        return usage.free
+
+    @property
+    def low_on_disk(self) -> bool:
+        return self._low or self.writer.full

@@ -1,0 +1,284 @@
+"""What the console, the API and the destinations read: plain queries, alike on both engines.
+
+Every function takes a connection of a reader thread and returns dictionaries of column values. Pages go
+from the newest to the oldest by record id, which is a UUIDv7 and so sorts by time of registration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from sqlalchemy import ColumnElement, Connection, Select, or_, select
+
+from model import record as canon
+from model.ids import tidy_reference
+from store.schema import attachment, blob, contact, envelope, event, idempotency, identity
+from store.schema import record as register
+
+Row = dict[str, Any]
+
+
+class Links(Protocol):
+    """Makes the addresses under which strangers' files are served."""
+
+    def file(self, envelope: str, n: int) -> str:
+        """Address of attachment `n` that came with an envelope."""
+
+    def raw(self, envelope: str) -> str:
+        """Address of the unchanged bytes of an envelope."""
+
+
+def rows(connection: Connection, query: Select[Any]) -> list[Row]:
+    """All rows of a query as dictionaries."""
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def first(connection: Connection, query: Select[Any]) -> Row | None:
+    """The first row of a query, or None."""
+    found = connection.execute(query.limit(1)).mappings().first()
+    return None if found is None else dict(found)
+
+
+def records(
+    connection: Connection,
+    *,
+    limit: int,
+    before: str | None = None,
+    channel: str | None = None,
+    state: str | None = None,
+    text: str | None = None,
+) -> list[Row]:
+    """Records from the newest back, `before` being the id of the last one seen.
+
+    `text` is a reference, an identity of the contact in canonical form, or words of the subject or text;
+    for words the rows are read one after the other from the newest back.
+    """
+    query = select(register).order_by(register.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(register.c.id < before)
+    if channel is not None:
+        query = query.where(register.c.channel == channel)
+    if state is not None:
+        query = query.where(register.c.state == state)
+    if text:
+        query = query.where(_search(connection, text))
+    return rows(connection, query)
+
+
+def _search(connection: Connection, text: str) -> ColumnElement[bool]:
+    """The surest reading of what a person typed: a reference, then an identity, then words."""
+    if named := resolve(connection, text):
+        return register.c.id == named
+    known = connection.scalars(
+        select(identity.c.contact).where(identity.c.value == text.strip()).limit(50)
+    ).all()
+    if known:
+        return register.c.contact.in_(known)
+    words = text.strip()
+    return or_(
+        register.c.subject.icontains(words, autoescape=True),
+        register.c.full_text.icontains(words, autoescape=True),
+    )
+
+
+def resolve(connection: Connection, reference: str) -> str | None:
+    """Id of the record that a reference names, itself or as the alias of a joined envelope."""
+    tidy = tidy_reference(reference)
+    direct = connection.scalar(select(register.c.id).where(register.c.reference == tidy))
+    if direct is not None:
+        return str(direct)
+    joined = connection.scalar(select(envelope.c.record).where(envelope.c.reference == tidy))
+    return None if joined is None else str(joined)
+
+
+def record(connection: Connection, reference: str) -> Row | None:
+    """The record that a reference or an alias names; None when there is none (yet)."""
+    named = resolve(connection, reference)
+    return None if named is None else first(connection, select(register).where(register.c.id == named))
+
+
+def canonical(connection: Connection, row: Mapping[str, Any], links: Links) -> canon.Record:
+    """The canonical record of one row of the record table."""
+    return canonicals(connection, [row], links)[0]
+
+
+def canonicals(
+    connection: Connection, found: Sequence[Mapping[str, Any]], links: Links
+) -> list[canon.Record]:
+    """The canonical records of many rows, with as few queries as for one."""
+    if not found:
+        return []
+    ids = [row["id"] for row in found]
+    people = {
+        row["id"]: row
+        for row in rows(connection, select(contact).where(contact.c.id.in_(_all(found, "contact"))))
+    }
+    known = _grouped(
+        rows(
+            connection,
+            select(identity)
+            .where(identity.c.contact.in_(people))
+            .order_by(identity.c.since, identity.c.kind, identity.c.value),
+        ),
+        "contact",
+    )
+    files = _grouped(
+        rows(
+            connection,
+            select(attachment)
+            .where(attachment.c.record.in_(ids))
+            .order_by(attachment.c.record, attachment.c.envelope, attachment.c.n),
+        ),
+        "record",
+    )
+    others = _all(found, "in_reply_to") | _all(found, "repeat_of")
+    named = {
+        row.id: row.reference
+        for row in connection.execute(
+            select(register.c.id, register.c.reference).where(register.c.id.in_(others))
+        )
+    }
+    digests = _all(found, "raw_sha256") | {
+        f["sha256"] for group in files.values() for f in group if f["sha256"]
+    }
+    kept = set(connection.scalars(select(blob.c.sha256).where(blob.c.sha256.in_(digests))))
+    return [
+        _record(
+            row,
+            people.get(row["contact"]),
+            known.get(row["contact"], []),
+            files.get(row["id"], []),
+            named,
+            kept,
+            links,
+        )
+        for row in found
+    ]
+
+
+def _record(
+    row: Mapping[str, Any],
+    person: Mapping[str, Any] | None,
+    identities: Iterable[Mapping[str, Any]],
+    files: Iterable[Mapping[str, Any]],
+    named: Mapping[str, str],
+    kept: set[str],
+    links: Links,
+) -> canon.Record:
+    return canon.Record(
+        id=row["id"],
+        reference=row["reference"],
+        channel=canon.Channel(name=row["channel"], kind=row["kind"]),
+        source_id=row["source_id"],
+        sent_at=row["sent_at"],
+        received_at=row["received_at"],
+        contact=_contact(row, person, identities),
+        conversation=canon.Conversation(id=row["conversation"]),
+        in_reply_to=named.get(row["in_reply_to"], row["in_reply_to"]),
+        subject=row["subject"],
+        text=row["text"],
+        full_text=row["full_text"],
+        html=row["html"],
+        attachments=[
+            canon.Attachment(
+                filename=f["filename"],
+                media_type=f["media_type"],
+                size=f["size"],
+                sha256=f["sha256"],
+                url=links.file(f["envelope"], f["n"]) if f["sha256"] in kept else None,
+            )
+            for f in files
+        ],
+        automatic=row["automatic"] is not None,
+        bounce=row["bounce"],
+        nature=row["nature"],
+        urgency=row["urgency"],
+        in_scope=row["in_scope"],
+        missing=row["missing"],
+        department=row["department"],
+        deadlines=row["deadlines"],
+        state=row["state"],
+        repeat_of=named.get(row["repeat_of"]),
+        raw=canon.RawMessage(
+            sha256=row["raw_sha256"],
+            size=row["raw_size"],
+            url=links.raw(row["envelope"]) if row["raw_sha256"] in kept else None,
+        ),
+        omissions=row["omissions"],
+        extra=row["extra"],
+    )
+
+
+def _contact(
+    row: Mapping[str, Any], person: Mapping[str, Any] | None, identities: Iterable[Mapping[str, Any]]
+) -> canon.Contact:
+    if person is None:
+        return canon.Contact(language=row["language"])
+    return canon.Contact(
+        id=person["id"],
+        name=person["name"],
+        company=person["company"],
+        language=person["language"] or row["language"],
+        identities=[canon.ContactIdentity(kind=i["kind"], value=i["value"]) for i in identities],
+    )
+
+
+def _all(found: Iterable[Mapping[str, Any]], column: str) -> set[str]:
+    return {row[column] for row in found if row[column] is not None}
+
+
+def _grouped(found: Iterable[Row], column: str) -> dict[str, list[Row]]:
+    groups: dict[str, list[Row]] = {}
+    for row in found:
+        groups.setdefault(row[column], []).append(row)
+    return groups
+
+
+def timeline(connection: Connection, record_id: str, *, after: int = 0, limit: int = 500) -> list[Row]:
+    """What happened to a record, oldest first, after a position."""
+    query = select(event).where(event.c.record == record_id, event.c.position > after)
+    return rows(connection, query.order_by(event.c.position).limit(limit))
+
+
+def events(connection: Connection, after: int, limit: int) -> list[Row]:
+    """The feed: everything that happened after a position, in the order of commit."""
+    return rows(
+        connection, select(event).where(event.c.position > after).order_by(event.c.position).limit(limit)
+    )
+
+
+def messages(connection: Connection, record_id: str) -> list[Row]:
+    """The envelopes that belong to a record, its own first, with the column names of the envelope table."""
+    query = (
+        select(envelope).where(envelope.c.record == record_id).order_by(envelope.c.received_at, envelope.c.id)
+    )
+    return rows(connection, query)
+
+
+def file(connection: Connection, envelope_id: str, n: int) -> Row | None:
+    """Name, type, size and digest of attachment `n` of an envelope; None when it was left out."""
+    a = attachment.c
+    query = (
+        select(a.filename, a.media_type, a.size, a.sha256)
+        .join(envelope, envelope.c.record == a.record)
+        .where(envelope.c.id == envelope_id, a.envelope == envelope_id, a.n == n, a.sha256.is_not(None))
+    )
+    return first(connection, query)
+
+
+def raw(connection: Connection, envelope_id: str) -> Row | None:
+    """Reference, type, size and digest of an envelope's unchanged bytes; None when they are gone."""
+    e = envelope.c
+    query = (
+        select(e.reference, e.media_type, e.size, e.blob.label("sha256"))
+        .join(blob, blob.c.sha256 == e.blob)
+        .where(e.id == envelope_id)
+    )
+    return first(connection, query)
+
+
+def first_answer(connection: Connection, scope: str, key: str) -> Row | None:
+    """What the API remembers of a client's Idempotency-Key."""
+    query = select(idempotency).where(idempotency.c.scope == scope, idempotency.c.key == key)
+    return first(connection, query)
