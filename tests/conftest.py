@@ -1,0 +1,32 @@
+"""Fixtures that every room's tests share."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from store.store import Store
+from tests import databases
+from tests.rigs.tools import CountingIds, FixedClock
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    return FixedClock()
+
+
+@pytest.fixture
+def ids() -> CountingIds:
+    return CountingIds()
+
+
+@pytest.fixture(params=databases.KINDS)
+async def store(
+    request: pytest.FixtureRequest, tmp_path: Path, clock: FixedClock, ids: CountingIds
+) -> AsyncIterator[Store]:
+    """An empty store, once on each engine."""
+    opened = await databases.open_store(databases.settings(request.param), tmp_path / "data", clock, ids)
+    yield opened
+    await opened.close()
