@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Never
 from urllib.parse import unquote_to_bytes
@@ -225,17 +225,19 @@ def _unquoted(data: bytes) -> bytes:
 
 
 def _decoded(pairs: list[tuple[bytes, bytes]], charset: str | None, files: tuple[Upload, ...] = ()) -> Form:
-    """Fields as text, all in the charset that fits all of them: a page is posted in one."""
-    declared = next((value.decode("ascii", "replace") for name, value in pairs if name == b"_charset_"), None)
-    _, lossy = decode(b"\n".join(part for pair in pairs for part in pair), declared or charset)
+    """Fields as text. Each is judged alone, because a script may post one that its page's charset does not fit."""
+    declared = next(
+        (value.decode("ascii", "replace") for name, value in pairs if name == b"_charset_"), charset
+    )
     fields: list[tuple[str, str]] = []
     notes: list[str] = []
     for raw_name, raw_value in pairs:
-        (name, lost_name), (value, lost) = (decode(raw, declared or charset) for raw in (raw_name, raw_value))
-        if raw_name != b"_charset_":
-            fields.append((name, value))
-        if lossy and (lost or lost_name):
-            notes.append(f"field {len(fields)}: not in a known charset, unreadable characters were replaced")
+        if raw_name == b"_charset_":
+            continue
+        (name, lost_name), (value, lost) = decode(raw_name, declared), decode(raw_value, declared)
+        fields.append((name, value))
+        if lost or lost_name:
+            notes.append(f"field {len(fields)} is in no known charset: unreadable characters were replaced")
     return Form(tuple(fields), files, tuple(notes))
 
 
@@ -243,13 +245,13 @@ def _multipart(data: bytes, boundary: str, most: int) -> Form:
     """RFC 7578 over RFC 2046 §5.1.1, one pass with `bytes.find`."""
     if not 1 <= len(boundary) <= 200 or not boundary.isascii():
         raise Malformed("the multipart content type has no usable boundary")
-    delimiter = b"\r\n--" + boundary.encode()
+    whole = b"\r\n" + data  # the first delimiter may open the body; then its CRLF is understood
     pairs: list[tuple[bytes, bytes]] = []
     files: list[Upload] = []
-    for start, end in _spans(b"\r\n" + data, delimiter):
+    for start, end in _spans(whole, b"\r\n--" + boundary.encode()):
         if len(pairs) + len(files) >= most:
             raise _too_many(most)
-        headers, content = _part(data, start - 2, end - 2)
+        headers, content = _part(whole, start, end)
         name, upload = _described(headers, content)
         if upload is None:
             pairs.append((name, content))
@@ -258,30 +260,32 @@ def _multipart(data: bytes, boundary: str, most: int) -> Form:
     return _decoded(pairs, None, tuple(files))
 
 
-def _spans(data: bytes, delimiter: bytes) -> list[tuple[int, int]]:
+_REST_OF_DELIMITER = re.compile(rb"[ \t]{0,100}\r\n")
+
+
+def _spans(whole: bytes, delimiter: bytes) -> Iterator[tuple[int, int]]:
     """Where the parts are, each from the CRLF that ends its delimiter line to the next delimiter."""
-    spans: list[tuple[int, int]] = []
     start = -1
-    position = data.find(delimiter)
+    position = whole.find(delimiter)
     while position >= 0:
         after = position + len(delimiter)
-        if data[after : after + 2] == b"--":
-            return spans if start < 0 else [*spans, (start, position)]
-        line = re.compile(rb"[ \t]{0,100}\r\n").match(data, after)
-        if line:
+        closing = whole.startswith(b"--", after)
+        line = None if closing else _REST_OF_DELIMITER.match(whole, after)
+        if closing or line:
             if start >= 0:
-                spans.append((start, position))
-            start = line.end() - 2  # this CRLF may open the next delimiter, or end an empty header block
-            after = start
-        position = data.find(delimiter, after)
-    raise Malformed(f"the multipart body is cut off: no closing boundary in {len(data) - 2} bytes")
+                yield start, position
+            if line is None:
+                return
+            start = after = line.end() - 2  # this CRLF may end an empty header block
+        position = whole.find(delimiter, after)
+    raise Malformed(f"the multipart body is cut off: no closing boundary in its {len(whole) - 2} bytes")
 
 
-def _part(data: bytes, start: int, end: int) -> tuple[str, bytes]:
-    stop = data.find(b"\r\n\r\n", start, min(start + _PART_HEADERS, end))
+def _part(whole: bytes, start: int, end: int) -> tuple[str, bytes]:
+    stop = whole.find(b"\r\n\r\n", start, min(start + _PART_HEADERS, end))
     if stop < 0:
-        raise Malformed(f"a part of the multipart body has no end of headers: see byte {max(start, 0)}")
-    return decode(data[start:stop])[0], data[stop + 4 : end]
+        raise Malformed(f"a part of the multipart body has no end of headers: see byte {start}")
+    return decode(whole[start:stop])[0], whole[stop + 4 : end]
 
 
 def _described(headers: str, content: bytes) -> tuple[bytes, Upload | None]:

@@ -41,7 +41,10 @@ def same(given: str, expected: str) -> bool:
 
 def any_same(given: str, expected: Iterable[str]) -> bool:
     """Whether `given` is one of several; every one is compared, so that time does not tell which."""
-    return any([same(given, one) for one in expected])
+    found = False
+    for one in expected:
+        found |= same(given, one)
+    return found
 
 
 def mac(key: bytes, data: bytes, algorithm: Algorithm, encoding: Encoding) -> str:
@@ -101,9 +104,7 @@ def standard_holds(
     content = _content(message_id, timestamp, body)
     items = [item.partition(",") for item in signature.split(" ")[:20]]
     symmetric = [mac(key, content, Algorithm.SHA256, Encoding.BASE64) for key in keys]
-    if any([any_same(value, symmetric) for version, _, value in items if version == "v1"]):
-        return True
-    return any(
+    return any(any_same(value, symmetric) for version, _, value in items if version == "v1") or any(
         _ed25519_holds(key, value, content)
         for version, _, value in items
         if version == "v1a"
