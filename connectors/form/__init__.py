@@ -1,0 +1,107 @@
+"""The kind `form`: a feedback form on our page or embedded in another, posted to our door."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from connectors.contract import ChannelSettings, Connector, ConnectorSpec
+from model.delivery import OnUncertain
+from model.tools import Tools
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class FieldNames(_Part):
+    """Under which names the page posts what we know; everything else is kept as extra fields."""
+
+    name: str = Field(default="name", description="The customer's name.")
+    contact: str = Field(default="contact", description="E-mail address or telephone number, free text.")
+    email: str = Field(default="email", description="E-mail address, where the page asks for it apart.")
+    phone: str = Field(default="phone", description="Telephone number, where the page asks for it apart.")
+    company: str = Field(default="company", description="The customer's company.")
+    subject: str = Field(default="subject", description="Subject.")
+    message: str = Field(default="message", description="The message.")
+
+
+class FileLimits(_Part):
+    """What files may come with a form."""
+
+    count: int = Field(default=10, ge=0, description="Most files in one form.")
+    bytes: int = Field(default=10_485_760, gt=0, description="Largest file, bytes.")
+    types: tuple[str, ...] = Field(
+        default=(),
+        description="Allowed file name endings (.pdf) and media types (image/*); empty allows every type.",
+    )
+
+
+class Rate(_Part):
+    """How often one address may post."""
+
+    per_minute: float = Field(default=20.0, gt=0, description="Forms a minute in the long run.")
+    burst: int = Field(default=20, gt=0, description="Forms at once after a quiet time.")
+
+
+class FormSettings(ChannelSettings):
+    """Settings of a form."""
+
+    kind: Literal["form"] = Field(default="form", description="The kind of the channel.")
+    title: Mapping[str, str] = Field(
+        default={"en": "Tell us", "zh": "意见反馈"}, description="Heading of the page, by language."
+    )
+    intro: Mapping[str, str] = Field(default={}, description="A line under the heading, by language.")
+    fields: FieldNames = Field(default_factory=FieldNames, description="Names of the posted fields.")
+    required: tuple[str, ...] = Field(
+        default=("message",), description="Posted fields that must not be empty, by their posted names."
+    )
+    max_fields: int = Field(default=200, gt=0, le=1_000, description="Most fields and files in one form.")
+    max_characters: int = Field(default=100_000, gt=0, description="Longest text in one field, characters.")
+    files: FileLimits = Field(default_factory=FileLimits, description="Limits of files.")
+    honeypot: str | None = Field(
+        default="website",
+        description="A field that people do not see and robots fill; a filled one is held. null: none.",
+    )
+    rate: Rate | None = Field(default_factory=Rate, description="Rate limit of one address; null: none.")
+    origins: tuple[str, ...] = Field(
+        default=(),
+        description="Origins (https://www.example.com) whose pages may read the answer; '*' for every one.",
+    )
+    region: str = Field(
+        default="CN",
+        pattern="^[A-Z]{2}$",
+        description="Country (ISO 3166) of telephone numbers that are written without one.",
+    )
+
+    @model_validator(mode="after")
+    def _honeypot_is_apart(self) -> FormSettings:
+        if self.honeypot in {*self.fields.model_dump().values(), *self.required}:
+            raise ValueError("honeypot: choose a name that no real field of the form has")
+        return self
+
+    def reading(self) -> Mapping[str, Any]:
+        return {
+            "fields": self.fields.model_dump(),
+            "max_fields": self.max_fields,
+            "region": self.region,
+            "honeypot": self.honeypot,
+        }
+
+
+def _build(settings: FormSettings, tools: Tools) -> Connector:
+    from connectors.form.connector import FormConnector
+
+    return FormConnector(settings, tools)
+
+
+SPEC = ConnectorSpec(
+    kind="form",
+    settings=FormSettings,
+    build=_build,
+    # Publishing on the status page is the store's own deed: twice is as once.
+    on_uncertain=OnUncertain.RESEND,
+    summary="A feedback form on our page or embedded in another.",
+)

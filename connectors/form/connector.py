@@ -1,0 +1,172 @@
+"""Receives posted forms, answers browsers and scripts, and publishes answers on the status page."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import json
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from types import TracebackType
+from typing import Self
+
+from connectors.contract import Answer, Batch, Request, Response
+from connectors.form import FileLimits, FormSettings
+from connectors.form.rate import Buckets
+from model import body, http
+from model.delivery import Message, Receipt
+from model.envelope import Envelope
+from model.failures import Malformed, Reason, TemporaryFailure, Unverified
+from model.health import Health, HealthState
+from model.tools import Tools
+
+#: The hidden field, and the header, in which a client names its submission.
+KEY_FIELD, KEY_HEADER = "key", "idempotency-key"
+#: Longer keys of clients are hashed: they go into an index.
+_LONGEST_KEY = 200
+
+
+class FormConnector:
+    """Receiver, Answerer and Sender of the kind `form`."""
+
+    def __init__(self, settings: FormSettings, tools: Tools) -> None:
+        self._settings = settings
+        self._tools = tools
+        rate = settings.rate
+        self._buckets = None if rate is None else Buckets(rate.per_minute, rate.burst)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    async def probe(self) -> Health:
+        return Health(HealthState.OK, "a form has no far side: it works while this door answers")
+
+    def verify(self, request: Request) -> None:
+        """Anybody may post a form; nothing but a post, and a browser's question before one, is taken."""
+        if request.method not in ("POST", "OPTIONS"):
+            raise Unverified("a form is sent with POST")
+
+    def receive(self, request: Request) -> Batch:
+        """The form as one envelope; TemporaryFailure (throttled) when its address posts too often."""
+        if request.method == "OPTIONS":
+            return Batch(response=Response(status=204, headers=self._preflight(request)))
+        if self._buckets is not None:
+            wait = self._buckets.take(request.remote, self._tools.clock.monotonic())
+            if wait is not None:
+                raise TemporaryFailure(Reason.THROTTLED, "too many forms from one address", retry_after=wait)
+        content_type = request.headers.get("content-type", "")
+        form = body.load_form(content_type, request.body, most=self._settings.max_fields)
+        self._check(form)
+        return Batch(envelopes=(self._envelope(request, content_type, form),))
+
+    def answer(self, request: Request, accepted: Sequence[Answer]) -> Response:
+        """A browser goes on to the status page; a script gets the reference as JSON."""
+        one = accepted[0]
+        if _wants_page(request):
+            return _page(one)
+        told = {"reference": one.reference, "status_url": one.status_url, "repeat": one.repeat}
+        return Response(
+            status=202,
+            headers={"content-type": "application/json", **self._cors(request)},
+            body=json.dumps(told).encode(),
+        )
+
+    async def send(self, message: Message) -> Receipt:
+        """The customer's status page shows every delivered message: it is published by being delivered."""
+        return Receipt(remote_id=message.key, accepted_at=self._tools.clock.now())
+
+    def _check(self, form: body.Form) -> None:
+        """Malformed, in words that may be shown to whoever posted, when the form is outside our limits."""
+        for name in self._settings.required:
+            if not form.first(name):
+                raise Malformed(f"the field {name} is empty")
+        if any(len(value) > self._settings.max_characters for _, value in form.fields):
+            raise Malformed(f"a field is longer than {self._settings.max_characters} characters")
+        limits = self._settings.files
+        if len(form.files) > limits.count:
+            raise Malformed(f"more than {limits.count} files")
+        if any(len(file.data) > limits.bytes for file in form.files):
+            raise Malformed(f"a file is larger than {limits.bytes} bytes")
+        if not all(_allowed(file, limits) for file in form.files):
+            raise Malformed(f"a file is of none of the types {', '.join(limits.types)}")
+
+    def _envelope(self, request: Request, content_type: str, form: body.Form) -> Envelope:
+        given = request.headers.get(KEY_HEADER, "").strip() or form.first(KEY_FIELD).strip()
+        facts = {
+            "remote": request.remote,
+            "accept_language": request.headers.get("accept-language", "")[:100],
+            "place": request.query.get("place", "")[:100],
+        }
+        trapped = self._settings.honeypot is not None and form.first(self._settings.honeypot)
+        return Envelope(
+            account=self._tools.name,
+            source_id=_source_id(given) if given else self._tools.ids.new(),
+            fingerprint=fingerprint(form),
+            raw=request.body,
+            media_type=content_type,
+            meta={name: fact for name, fact in facts.items() if fact},
+            hold="a field that people do not see was filled: perhaps a robot" if trapped else None,
+        )
+
+    def _cors(self, request: Request) -> Mapping[str, str]:
+        """Lets the listed origins' pages read our answer (Fetch standard, "CORS protocol")."""
+        origin = request.headers.get("origin", "")
+        allowed = self._settings.origins
+        if not origin or not (origin in allowed or "*" in allowed):
+            return {}
+        return {"access-control-allow-origin": http.header_value(origin), "vary": "origin"}
+
+    def _preflight(self, request: Request) -> Mapping[str, str]:
+        allowed = self._cors(request)
+        if not allowed:
+            return {}
+        return {
+            **allowed,
+            "access-control-allow-methods": "POST",
+            "access-control-allow-headers": f"content-type, {KEY_HEADER}",
+            "access-control-max-age": "3600",
+        }
+
+
+def fingerprint(form: body.Form) -> str:
+    """Digest of what the customer made: fields by name and files, without the key, boundary and encoding."""
+    fields = sorted((name, value.replace("\r\n", "\n")) for name, value in form.fields if name != KEY_FIELD)
+    files = [(file.field, file.filename, hashlib.sha256(file.data).hexdigest()) for file in form.files]
+    return hashlib.sha256(body.canonical([fields, files])).hexdigest()
+
+
+def _source_id(key: str) -> str:
+    if len(key) <= _LONGEST_KEY and key.isprintable():
+        return key
+    return "sha256:" + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _allowed(file: body.Upload, limits: FileLimits) -> bool:
+    if not limits.types:
+        return True
+    name = file.filename.lower()
+    return any(
+        name.endswith(one.lower()) if one.startswith(".") else fnmatchcase(file.media_type, one.lower())
+        for one in limits.types
+    )
+
+
+def _wants_page(request: Request) -> bool:
+    return "text/html" in request.headers.get("accept", "").lower()
+
+
+def _page(answer: Answer) -> Response:
+    if answer.status_url is not None:
+        return Response(status=303, headers={"location": http.header_value(answer.status_url)})
+    reference = html.escape(answer.reference)
+    page = (
+        '<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>{reference}</title><p>已收到，受理编号：<b>{reference}</b></p>"
+        f"<p>Received. Your reference: <b>{reference}</b></p>"
+    )
+    return Response(status=202, headers={"content-type": "text/html; charset=utf-8"}, body=page.encode())
