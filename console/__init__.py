@@ -1,1 +1,1 @@
-"""The web pages and the JSON API."""
+"""The web pages (the form, the status page, the desk) and the JSON API."""

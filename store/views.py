@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Select, or_, select
 
 from model import record as canon
 from model.ids import tidy_reference
-from store.schema import attachment, blob, contact, envelope, event, idempotency, identity
+from store.schema import attachment, blob, contact, envelope, event, identity
 from store.schema import record as register
 
 Row = dict[str, Any]
@@ -275,10 +275,4 @@ def raw(connection: Connection, envelope_id: str) -> Row | None:
         .join(blob, blob.c.sha256 == e.blob)
         .where(e.id == envelope_id)
     )
-    return first(connection, query)
-
-
-def first_answer(connection: Connection, scope: str, key: str) -> Row | None:
-    """What the API remembers of a client's Idempotency-Key."""
-    query = select(idempotency).where(idempotency.c.scope == scope, idempotency.c.key == key)
     return first(connection, query)

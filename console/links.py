@@ -1,0 +1,50 @@
+"""Addresses that only those know who were given them: each carries a token that binds it to what it shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from model.ids import same_token, tidy_reference, token
+
+#: Stands for the unchanged bytes, where an attachment has its number.
+RAW = "raw"
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Makes and checks the addresses of status pages and files.
+
+    They hold for as long as what they show is kept: consumers keep records and follow the links later.
+    """
+
+    public_url: str
+    key: bytes
+
+    def status(self, reference: str) -> str:
+        """The customer's status page; good from acceptance on, before there is a record."""
+        return f"{self.public_url}/status/{reference}.{self._sign('status', reference)}"
+
+    def file(self, envelope: str, n: int) -> str:
+        """Attachment `n` of an envelope."""
+        return self._file(envelope, str(n))
+
+    def raw(self, envelope: str) -> str:
+        """The unchanged bytes of an envelope."""
+        return self._file(envelope, RAW)
+
+    def _file(self, envelope: str, part: str) -> str:
+        return f"{self.public_url}/files/{envelope}.{part}.{self._sign('file', envelope, part)}"
+
+    def read_status(self, address: str) -> str | None:
+        """The reference of a status address, or None when we did not make it."""
+        reference, _, given = address.rpartition(".")
+        reference = tidy_reference(reference)
+        return reference if same_token(given.lower(), self._sign("status", reference)) else None
+
+    def read_file(self, address: str) -> tuple[str, str] | None:
+        """Envelope and part (a number or `raw`) of a file address, or None when we did not make it."""
+        envelope, part, given = [*address.split("."), "", "", ""][:3]
+        return (envelope, part) if same_token(given, self._sign("file", envelope, part)) else None
+
+    def _sign(self, *parts: str) -> str:
+        return token(self.key, *parts)

@@ -1,0 +1,192 @@
+"""What the pages and the API need from the rest of the house, handed in by the composition root.
+
+The verbs take and give JSON-like values. They raise LookupError for what does not exist and ValueError, in
+words for the caller, for what cannot be done; both are shown, so neither may hold a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, tzinfo
+from enum import StrEnum
+from typing import Any, Protocol, TypeVar
+
+from aiohttp import web
+from sqlalchemy import Connection
+
+from model.tools import Clock, Ids, Log
+
+T = TypeVar("T")
+Facts = Mapping[str, Any]
+
+
+class Scope(StrEnum):
+    """What a token may do. `admin` may do everything: the desk and the operator's verbs need it."""
+
+    RECORDS_READ = "records:read"
+    REPLIES_WRITE = "replies:write"
+    EVENTS_READ = "events:read"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who holds a token, and what it allows."""
+
+    name: str
+    scopes: frozenset[str]
+
+    def may(self, scope: Scope) -> bool:
+        return scope in self.scopes or Scope.ADMIN in self.scopes
+
+
+class Tokens(Protocol):
+    """The bearer tokens of the configuration."""
+
+    def check(self, token: str) -> Principal | None:
+        """Who holds this token; compares in constant time."""
+
+
+class Store(Protocol):
+    """The store's face, as far as the console uses it."""
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        """What a query function returns, run in a reader thread."""
+
+    async def run(self, step: Callable[[Connection], T], label: str = ...) -> T:
+        """Run a short step in a transaction of its own; durable when this returns."""
+
+
+class InboxVerbs(Protocol):
+    """The operator's verbs on envelopes."""
+
+    async def list(
+        self, *, states: Sequence[str], channel: str | None, since: datetime | None, limit: int
+    ) -> Sequence[Facts]: ...
+
+    async def show(self, envelope: str) -> Facts: ...
+
+    async def replay(self, ids: Sequence[str], *, dry_run: bool, actor: str) -> Facts: ...
+
+    async def release(self, ids: Sequence[str], *, actor: str) -> Facts: ...
+
+    async def ignore(self, ids: Sequence[str], *, reason: str, actor: str) -> Facts: ...
+
+
+class OutboxVerbs(Protocol):
+    """The operator's and the clerk's verbs on deliveries."""
+
+    async def list(
+        self,
+        *,
+        states: Sequence[str],
+        target: str | None,
+        purpose: str | None,
+        suppressed: bool,
+        limit: int,
+    ) -> Sequence[Facts]: ...
+
+    async def show(self, delivery: str) -> Facts: ...
+
+    async def redrive(self, ids: Sequence[str], *, actor: str) -> Facts: ...
+
+    async def cancel(self, ids: Sequence[str], *, actor: str) -> Facts: ...
+
+    async def hold(self, ids: Sequence[str], *, actor: str) -> Facts: ...
+
+    async def release(self, ids: Sequence[str], *, actor: str) -> Facts: ...
+
+    async def resolve(self, ids: Sequence[str], *, delivered: bool, actor: str) -> Facts: ...
+
+    async def reply(
+        self,
+        reference: str,
+        *,
+        text: str,
+        html: str | None,
+        files: Sequence[Facts],
+        channel: str | None,
+        cc: Sequence[str],
+        expects_answer: bool,
+        actor: str,
+        key: str,
+    ) -> Facts:
+        """Put an answer in the outbox; the same `key` twice gives the same delivery.
+
+        `files` are {filename, media_type, data: bytes}.
+        """
+
+
+class ChannelVerbs(Protocol):
+    """The operator's verbs on channels."""
+
+    async def list(self) -> Sequence[Facts]: ...
+
+    async def probe(self, name: str, *, actor: str) -> Facts: ...
+
+    async def pause(self, name: str, *, actor: str) -> Facts: ...
+
+    async def resume(self, name: str, *, actor: str) -> Facts: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormPage:
+    """The hosted page of one form channel. Texts are by language (`en`, `zh-CN`)."""
+
+    channel: str
+    titles: Mapping[str, str] = field(default_factory=dict)
+    introductions: Mapping[str, str] = field(default_factory=dict)
+    honeypot: str = "website"
+    """Name of the field that only robots fill in."""
+    key_field: str = "idempotency_key"
+    """Name of the field with the key by which a form sent twice is one message."""
+    max_files: int = 5
+    file_bytes: int = 10_485_760
+    embed_from: Sequence[str] = ()
+    """Origins (`https://www.example.com`) whose pages may show the form in a frame."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throttle:
+    """How guessing at the log-in is slowed down: `failures` of one address `within` a time, then a `pause`."""
+
+    failures: int = 5
+    within: timedelta = timedelta(minutes=15)
+    pause: timedelta = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Everything the console is given."""
+
+    store: Store
+    clock: Clock
+    ids: Ids
+    log: Log
+    secret: bytes
+    """Key of this installation; addresses and sessions are signed with keys derived from it."""
+    public_url: str
+    """Where customers reach us, without a slash at the end."""
+    tokens: Tokens
+    inbox: InboxVerbs
+    outbox: OutboxVerbs
+    channels: ChannelVerbs
+    admin: Callable[[str, Facts, str], Awaitable[Facts]]
+    """The command line's other verbs: admin(verb, arguments, actor)."""
+    health: Callable[[], Sequence[Facts]]
+    """Of every channel and destination: name, role, kind, state, paused, detail, repair, last_ok_at."""
+    forms: Mapping[str, FormPage]
+    """By channel; the mapping may change on reload."""
+    open_blob: Callable[[str], Awaitable[AsyncIterator[bytes] | None]]
+    """The bytes of a blob by digest; None when they are gone."""
+    wait_for_event: Callable[[int, float], Awaitable[None]]
+    """Returns when there may be an event after a position, or after so many seconds."""
+    remote: Callable[[web.Request], str]
+    """The client's address after trusted proxies."""
+    zone: tzinfo = UTC
+    """The time zone that pages show times in."""
+    session_hours: float = 10
+    throttle: Throttle = field(default_factory=Throttle)
+    reply_bytes: int = 26_214_400
+    """Largest request of an answer with its files, bytes."""
