@@ -1,0 +1,123 @@
+"""Posts hand-overs as CloudEvents 1.0 in structured mode, signed as Standard Webhooks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+from destinations.contract import HandOver
+from destinations.http import HttpSettings
+from model import body, http, signing
+from model.delivery import Receipt
+from model.expression import scalar
+from model.failures import Malformed, SendFailure
+from model.health import Health
+from model.tools import HttpAnswer, Tools
+
+#: Before our event types, so that they are unique among a consumer's other sources (CloudEvents §3.1.1 `type`).
+TYPE_PREFIX = "forebay."
+
+
+class HttpDestination:
+    """One address downstream."""
+
+    def __init__(self, settings: HttpSettings, tools: Tools) -> None:
+        self._settings = settings
+        self._tools = tools
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    async def probe(self) -> Health:
+        """Any answer below 500 shows that the far side is there; 401 and 403 that it does not know us."""
+        probe = self._settings.probe
+        try:
+            answer = await self._tools.http.request(
+                probe.method,
+                probe.url or self._settings.url,
+                headers=self._own_headers(),
+                timeout=self._settings.timeout,
+            )
+        except SendFailure as failure:
+            return http.health_of(failure)
+        return http.health_for(answer.status)
+
+    async def deliver(self, hand_over: HandOver) -> Receipt:
+        """One request. Every try bears the same `webhook-id` and `Idempotency-Key`: the hand-over's key."""
+        now = self._tools.clock.now()
+        content = json.dumps(event(hand_over, self._settings.source), ensure_ascii=False, default=_json)
+        data = content.encode("utf-8", "replace")
+        answer = await self._tools.http.request(
+            "POST",
+            self._settings.url,
+            headers={
+                **self._own_headers(),
+                "content-type": "application/cloudevents+json; charset=utf-8",
+                "idempotency-key": hand_over.key,
+                **self._signature(hand_over.key, now, data),
+            },
+            body=data,
+            timeout=self._settings.timeout,
+        )
+        now = self._tools.clock.now()
+        failure = http.failure_for(answer.status, answer.headers, now)
+        if failure is not None:
+            raise failure
+        ticket = self._ticket(answer)
+        told = {"status": answer.status, **({"remote_id": ticket} if ticket else {})}
+        return Receipt(remote_id=ticket or hand_over.remote_id or hand_over.key, accepted_at=now, data=told)
+
+    def _own_headers(self) -> dict[str, str]:
+        return {
+            name.lower(): http.header_value(value.get_secret_value())
+            for name, value in self._settings.headers.items()
+        }
+
+    def _signature(self, key: str, now: datetime, data: bytes) -> Mapping[str, str]:
+        secret = self._settings.secret
+        if secret is None:
+            return {"webhook-id": key}
+        return signing.sign_standard(signing.standard_key(secret.get_secret_value()), key, now, data)
+
+    def _ticket(self, answer: HttpAnswer) -> str | None:
+        """The far side's number; a taken hand-over without a readable one stays taken."""
+        if self._settings.remote_id is None:
+            return None
+        try:
+            return scalar(self._settings.remote_id, body.load_json(answer.body))
+        except Malformed:
+            return None
+
+
+def event(hand_over: HandOver, source: str) -> Mapping[str, Any]:
+    """The hand-over as a CloudEvent (CloudEvents 1.0.2, JSON event format §3)."""
+    data: dict[str, Any] = {"record": hand_over.record, "update": hand_over.update}
+    if hand_over.remote_id is not None:
+        data["remote_id"] = hand_over.remote_id
+    return {
+        "specversion": "1.0",
+        "id": hand_over.key,
+        "source": source,
+        "type": TYPE_PREFIX + hand_over.type,
+        "subject": hand_over.reference,
+        "time": hand_over.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "datacontenttype": "application/json",
+        "data": data,
+    }
+
+
+def _json(value: Any) -> Any:
+    """What JSON lacks: moments, and mappings that are not dictionaries."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} has no place in a hand-over")
