@@ -1,0 +1,267 @@
+"""Header fields of a mail as senders really write them: encoded words, addresses, parameters, ids, dates."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import unquote_to_bytes
+
+from normalizer import charset
+
+WORD = re.compile(r"=\?([^?\s]*)\?([bBqQ])\?([^?\r\n]*(?:\?(?!=)[^?\r\n]*)*)\?=")
+LABEL = re.compile(rb"=\?([!->@-~]+)\?[bBqQ]\?")
+MESSAGE_ID = re.compile(r"<[^<>\s]+@[^<>\s]+>")
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+ADDRESS = re.compile(r"[^\s<>()\[\],;:\"@]+@[^\s<>()\[\],;:\"@]+|\"[^\"]*\"@[^\s<>()\[\],;:\"@]+")
+#: Longest field that is looked into, characters; a longer one is cut there.
+FIELD_LIMIT = 65_536
+#: Longest file name kept, characters.
+NAME_LIMIT = 150
+
+
+def plain(value: bytes, hint: str = "") -> str:
+    """A raw field as one line of text, encoded words still encoded, whatever charset its bytes are in.
+
+    `hint` is the charset of the mail's text: senders of raw 8-bit fields use the same in both.
+    """
+    value = value[:FIELD_LIMIT]
+    label = LABEL.search(value)
+    if label:
+        hint = label[1].decode("ascii")
+    if value.isascii():
+        hint = ""  # utf-7 and its kin are for bodies
+    known = charset.codecs_of(charset.clean_label(hint))
+    if known and known[0] not in charset.TWO_BYTE and charset.looks_chinese(value):
+        hint = ""
+    text, _ = charset.decode(value, hint)
+    return re.sub(r"\r?\n|\r(?!\n)", "", text).strip()
+
+
+def words(text: str) -> str:
+    """Text with its encoded words decoded (RFC 2047), also those cut in the middle of a character."""
+    if "=?" not in text:
+        return CONTROL.sub("", text)
+    out: list[str] = []
+    pending: tuple[str, bytes] | None = None
+    end = 0
+    for match in WORD.finditer(text):
+        between = text[end : match.start()]
+        label, data = match[1].partition("*")[0].lower(), _word_bytes(match[2], match[3])
+        if pending is not None and (between.strip() or pending[0] != label):
+            out.append(charset.decode(pending[1], pending[0])[0])
+            pending = None
+        if pending is None:
+            if between.strip() or not out:
+                out.append(between)
+            pending = (label, data)
+        else:
+            pending = (label, pending[1] + data)
+        end = match.end()
+    if pending is not None:
+        out.append(charset.decode(pending[1], pending[0])[0])
+    out.append(text[end:])
+    return CONTROL.sub("", "".join(out))
+
+
+def _word_bytes(encoding: str, text: str) -> bytes:
+    if encoding in "bB":
+        return unbase64(text.encode("utf-8", "replace"))
+    return binascii.a2b_qp(text.replace(" ", "_").encode("utf-8", "replace"), header=True)
+
+
+def unbase64(data: bytes) -> bytes:
+    """Base64 with whatever does not belong to it ignored, and a cut-off end forgiven."""
+    clean = re.sub(rb"[^A-Za-z0-9+/]", b"", data)
+    clean = clean[:-1] if len(clean) % 4 == 1 else clean
+    return base64.b64decode(clean + b"=" * (-len(clean) % 4))
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """A name and an address; the address is empty when none can be made out."""
+
+    name: str
+    address: str
+
+
+def mailboxes(value: str) -> list[Mailbox]:
+    """The mailboxes of an address field, encoded words not yet decoded; lenient where RFC 5322 is not."""
+    return [box for chunk in _split(value) if (box := _mailbox(chunk)) is not None]
+
+
+def _split(value: str) -> Iterator[str]:
+    """Split at commas and semicolons that are not quoted, bracketed or in a comment; drop group names."""
+    start = depth = 0
+    quoted = angle = escaped = False
+    for i, char in enumerate(value[:FIELD_LIMIT]):
+        if escaped:
+            escaped = False
+        elif char == "\\":
+            escaped = True
+        elif char == '"' and not depth:
+            quoted = not quoted
+        elif quoted:
+            continue
+        elif char == "(":
+            depth += 1
+        elif char == ")":
+            depth = max(0, depth - 1)
+        elif depth:
+            continue
+        elif char == "<":
+            angle = True
+        elif char == ">":
+            angle = False
+        elif char in ",;" and not angle:
+            yield value[start:i]
+            start = i + 1
+        elif char == ":" and not angle and "@" not in value[start:i]:
+            start = i + 1  # the name of a group
+    yield value[start:FIELD_LIMIT]
+
+
+def _mailbox(chunk: str) -> Mailbox | None:
+    chunk = chunk.strip()
+    if not chunk:
+        return None
+    opened = chunk.rfind("<")
+    if opened >= 0:
+        inside = chunk[opened + 1 :].partition(">")[0]
+        name = chunk[:opened]
+        address = _address(_uncomment(inside)[0])
+        bare, comments = _uncomment(name)
+        shown = _unquote(bare) or " ".join(comments)
+        return Mailbox(words(shown).strip(), address or _address(bare))
+    bare, comments = _uncomment(chunk)
+    address = _address(bare)
+    rest = bare.replace(address, " ", 1) if address else bare
+    shown = _unquote(rest.strip()) or " ".join(comments)
+    return Mailbox(words(shown).strip(), address)
+
+
+def _uncomment(text: str) -> tuple[str, list[str]]:
+    if "(" not in text:
+        return text, []
+    out: list[str] = []
+    comments: list[str] = []
+    depth = 0
+    quoted = False
+    for char in text:
+        if char == '"' and not depth:
+            quoted = not quoted
+        if char == "(" and not quoted:
+            depth += 1
+            if depth == 1:
+                comments.append("")
+                continue
+        if depth and char == ")" and not quoted:
+            depth -= 1
+            if not depth:
+                continue
+        if depth:
+            comments[-1] += char
+        else:
+            out.append(char)
+    return "".join(out), [comment.strip() for comment in comments if comment.strip()]
+
+
+def _address(text: str) -> str:
+    text = words(text).strip()
+    if text.startswith("@") and ":" in text:  # a route, RFC 5322 §4.4
+        text = text.partition(":")[2]
+    match = ADDRESS.search(text)
+    if match is None:
+        match = ADDRESS.search(re.sub(r"\s*([@.])\s*", r"\1", text))  # blanks around dots, also §4.4
+    return match[0].strip(".").replace("\0", "") if match else ""
+
+
+def _unquote(text: str) -> str:
+    text = text.strip()
+    if text.count('"') >= 2 or "\\" in text:
+        text = re.sub(r'"((?:[^"\\]|\\.)*)"', lambda m: re.sub(r"\\(.)", r"\1", m[1]), text)
+    return re.sub(r"[ \t]+", " ", text.strip().strip('"').strip())
+
+
+def ids(value: str) -> tuple[str, ...]:
+    """The message ids in a field, in order and once each; rubbish between them is passed over."""
+    return tuple(dict.fromkeys(MESSAGE_ID.findall(value)))
+
+
+def date(value: str) -> datetime | None:
+    """The time a Date field names, in UTC, or None when it names none."""
+    try:
+        parsed = parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    try:
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def parameters(value: str) -> tuple[str, dict[str, str]]:
+    """A structured field's main value in lower case and its parameters (RFC 2231), however malformed."""
+    pieces = list(_pieces(value))
+    main = (pieces[0] if pieces else "").strip().lower()
+    found: dict[str, str] = {}
+    extended: dict[str, dict[int, tuple[bool, str]]] = {}
+    for piece in pieces[1:]:
+        name, equals, raw = piece.partition("=")
+        name, raw = name.strip().lower(), raw.strip()
+        if not equals or not name:
+            continue
+        if raw.startswith('"'):
+            closed = re.match(r'"((?:[^"\\]|\\.)*)"?', raw)
+            raw = re.sub(r"\\([\"\\])", r"\1", closed[1]) if closed else raw
+        match = re.fullmatch(r"([^*]+)\*(?:(\d{1,3})(\*)?)?", name)
+        if match:
+            extended.setdefault(match[1], {})[int(match[2] or 0)] = (match[2] is None or bool(match[3]), raw)
+        else:
+            found.setdefault(name, raw)
+    for name, sections in extended.items():
+        found[name] = _extended(sections)
+    return main, found
+
+
+def _pieces(value: str) -> Iterator[str]:
+    start = 0
+    quoted = escaped = False
+    for i, char in enumerate(value):
+        if escaped:
+            escaped = False
+        elif char == "\\" and quoted:
+            escaped = True
+        elif char == '"':
+            quoted = not quoted
+        elif char == ";" and not quoted:
+            yield value[start:i]
+            start = i + 1
+    yield value[start:]
+
+
+def _extended(sections: Mapping[int, tuple[bool, str]]) -> str:
+    label, data = "", b""
+    for number in sorted(sections):
+        encoded, raw = sections[number]
+        if encoded and number == min(sections) and raw.count("'") >= 2:
+            label, _, raw = raw.split("'", 2)
+        data += unquote_to_bytes(raw) if encoded else raw.encode("utf-8", "replace")
+    return charset.decode(data, label)[0]
+
+
+def file_name(text: str, fallback: str) -> str:
+    """A name safe to show and to store: the last path component, printable, NFC, of bounded length."""
+    name = CONTROL.sub("", unicodedata.normalize("NFC", words(text).replace("\t", " ")))
+    name = re.split(r"[/\\]", name)[-1].strip(" .")
+    if not name:
+        return fallback
+    if len(name) > NAME_LIMIT:
+        stem, dot, suffix = name.rpartition(".")
+        name = f"{stem[: NAME_LIMIT - 17]}.{suffix}" if dot and len(suffix) <= 16 else name[:NAME_LIMIT]
+    return name

@@ -1,0 +1,154 @@
+"""HTML of strangers: readable text from it, what is new in it, and a form that is safe to show."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from typing import Any
+
+import nh3
+from inscriptis import Inscriptis
+from inscriptis.css_profiles import CSS_PROFILES
+from inscriptis.html_properties import Display
+from inscriptis.model.config import ParserConfig
+from inscriptis.model.html_element import HtmlElement
+from lxml import etree, html  # type: ignore[import-untyped]
+
+#: Longest HTML that is laid out; beyond it the tags are only cut away.
+LAYOUT_LIMIT = 2_000_000
+#: Deepest nesting that is laid out: the layout recurses.
+DEPTH_LIMIT = 200
+TAG = re.compile(
+    r"<(?:script|style|head|title)\b.*?</(?:script|style|head|title)\s*>|<!--.*?-->|<[^<>]*>", re.S | re.I
+)
+BREAK = re.compile(r"<(?:br|/?p|/?div|/tr|/?li|/h\d)\b[^<>]*>", re.I)
+BLANKS = re.compile(r"\n[ \t\u00a0]*(?:\n[ \t\u00a0]*)+")
+
+#: Elements in which mail programs wrap what they quote.
+QUOTED = (
+    '//div[contains(concat(" ", @class, " "), " gmail_quote ")]',
+    '//div[contains(concat(" ", @class, " "), " gmail_quote_container ")]',
+    '//blockquote[@type="cite"]',
+    '//div[contains(@class, "moz-cite-prefix")]',
+    '//div[contains(@class, "yahoo_quoted")]',
+    '//div[@id="isReplyContent" or @id="isForwardContent"]',  # NetEase
+    '//*[local-name()="includetail"]',  # QQ Mail
+    '//div[contains(@class, "aliyun_quote") or @class="alimail-quote"]',
+    '//div[@id="OLK_SRC_BODY_SECTION"]',
+)
+#: Elements after which everything is quoted, in the manner of Outlook.
+QUOTED_FROM = (
+    '//*[@id="divRplyFwdMsg" or @id="x_divRplyFwdMsg"]',
+    '//*[@id="appendonsend"]',
+    '//*[@id="stopSpelling"]',
+)
+SIGNATURES = (
+    '//div[contains(@class, "gmail_signature") or contains(@class, "moz-signature")]',
+    '//pre[contains(@class, "moz-signature")]',
+    '//div[@id="Signature" or @id="ms-outlook-mobile-signature"]',
+)
+
+_CSS = CSS_PROFILES["strict"].copy()
+_CSS["title"] = HtmlElement(display=Display.none)
+_CONFIG = ParserConfig(css=_CSS, display_links=False, display_images=False)
+
+_ATTRIBUTES = {
+    **{tag: set(names) for tag, names in nh3.ALLOWED_ATTRIBUTES.items()},
+    "img": {"src", "alt", "width", "height"},
+    "a": {"href", "title"},
+    "font": {"color", "size"},
+    "td": {"colspan", "rowspan", "align", "valign"},
+    "th": {"colspan", "rowspan", "align", "valign"},
+}
+_TAGS = nh3.ALLOWED_TAGS | {"font"}
+_SCHEMES = {"http", "https", "mailto", "tel", "cid"}
+
+
+def sanitise(source: str) -> str:
+    """HTML without scripts, styles, forms or anything that loads from elsewhere; `cid:` images stay."""
+    return nh3.clean(
+        source,
+        tags=_TAGS,
+        attributes=_ATTRIBUTES,
+        attribute_filter=_own_images_only,
+        url_schemes=_SCHEMES,
+        link_rel="noopener noreferrer nofollow",
+    )
+
+
+def _own_images_only(tag: str, attribute: str, value: str) -> str | None:
+    if tag == "img" and attribute == "src" and not value.strip().lower().startswith("cid:"):
+        return None
+    if attribute in ("background", "cite", "longdesc"):
+        return None
+    return value
+
+
+def texts(source: str) -> tuple[str, str]:
+    """All readable text of an HTML document, and the same without what its mail program marked as quoted."""
+    tree = _tree(source)
+    if tree is None:
+        text = _strip_tags(source)
+        return text, text
+    full = _layout(tree, source)
+    if not _cut(tree):
+        return full, full
+    return full, _layout(tree, source)
+
+
+def _tree(source: str) -> Any:
+    source = source.replace("\0", "").strip()
+    if not source or len(source) > LAYOUT_LIMIT:
+        return None
+    try:
+        # Bytes, because lxml refuses a str that declares an encoding of its own.
+        parser = html.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True)
+        tree = html.document_fromstring(source.encode("utf-8", "replace"), parser=parser)
+    except (etree.LxmlError, ValueError, AssertionError, RecursionError):
+        return None
+    return tree if _depth(tree) <= DEPTH_LIMIT else None
+
+
+def _depth(tree: Any) -> int:
+    deepest = depth = 0
+    for event, _ in etree.iterwalk(tree, events=("start", "end")):
+        depth += 1 if event == "start" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _layout(tree: Any, source: str) -> str:
+    try:
+        text: str = Inscriptis(tree, _CONFIG).get_text()
+    except Exception:  # a layout engine over hostile input: whatever it chokes on, the words remain
+        return _strip_tags(source)
+    return tidy(text)
+
+
+def _strip_tags(source: str) -> str:
+    return tidy(unescape(TAG.sub("", BREAK.sub("\n", source))))
+
+
+def tidy(text: str) -> str:
+    """Text without trailing blanks and with one empty line between paragraphs at the most."""
+    lines = (line.replace("\u00a0", " ").rstrip() for line in text.splitlines())
+    return BLANKS.sub("\n\n", "\n".join(lines)).strip()
+
+
+def _cut(tree: Any) -> bool:
+    """Take out what is marked as quoted or signature; whether anything was."""
+    found = [element for path in (*QUOTED, *SIGNATURES) for element in tree.xpath(path)]
+    for element in found:
+        _drop(element)
+    for path in QUOTED_FROM:
+        for element in tree.xpath(path)[:1]:
+            found.append(element)
+            for later in list(element.itersiblings()):
+                _drop(later)
+            _drop(element)
+    return bool(found)
+
+
+def _drop(element: Any) -> None:
+    if element.getparent() is not None:
+        element.drop_tree()
