@@ -4,54 +4,39 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from charset_normalizer import from_bytes
 
 #: Labels and the codecs that read what is really sent under them, best first. Where a label names a
 #: subset that senders overstep (gb2312 holding GBK, Latin-1 holding Windows-1252) the superset stands here.
-CODECS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(
-        ("gb2312", "gb-2312", "gb2312-80", "gb-2312-80", "gbk", "x-gbk", "cp936", "ms936", "windows-936", "euc-cn", "cn-gb", "csgb2312", "gb18030", "chinese", "iso-ir-58"),
-        ("gb18030",),
+_SENT_AS: tuple[tuple[str, str], ...] = (
+    (
+        "gb2312 gb-2312 gb2312-80 gb-2312-80 gbk x-gbk cp936 ms936 windows-936 euc-cn cn-gb csgb2312 gb18030 chinese",
+        "gb18030",
     ),
-    **dict.fromkeys(
-        ("big5", "big-5", "big5-eten", "cn-big5", "csbig5", "x-x-big5", "cp950", "big5-hkscs", "big5hkscs"),
-        ("big5hkscs", "cp950"),
+    ("big5 big-5 big5-eten cn-big5 csbig5 x-x-big5 cp950 big5-hkscs big5hkscs", "big5hkscs cp950"),
+    ("shift-jis sjis x-sjis shiftjis ms-kanji windows-31j cp932", "cp932 shift_jis_2004"),
+    ("iso-2022-jp csiso2022jp iso-2022-jp-1 iso-2022-jp-2", "iso2022_jp_ext iso2022_jp_2"),
+    ("euc-jp x-euc-jp eucjp", "euc_jp euc_jis_2004"),
+    ("ks-c-5601-1987 ks-c-5601 euc-kr korean cp949 ksc5601", "cp949"),
+    (
+        "iso-8859-1 iso8859-1 latin1 latin-1 l1 us-ascii ascii ansi-x3.4-1968 windows-1252 cp1252 x-ansi ansi",
+        "cp1252 latin-1",
     ),
-    **dict.fromkeys(
-        ("shift-jis", "sjis", "x-sjis", "shiftjis", "ms-kanji", "windows-31j", "cp932"),
-        ("cp932", "shift_jis_2004"),
-    ),
-    **dict.fromkeys(
-        ("iso-2022-jp", "csiso2022jp", "iso-2022-jp-1", "iso-2022-jp-2"), ("iso2022_jp_ext", "iso2022_jp_2")
-    ),
-    **dict.fromkeys(("euc-jp", "x-euc-jp", "eucjp"), ("euc_jp", "euc_jis_2004")),
-    **dict.fromkeys(("ks-c-5601-1987", "ks-c-5601", "euc-kr", "korean", "cp949", "ksc5601"), ("cp949",)),
-    **dict.fromkeys(
-        (
-            "iso-8859-1",
-            "latin1",
-            "latin-1",
-            "l1",
-            "us-ascii",
-            "ascii",
-            "ansi-x3.4-1968",
-            "iso8859-1",
-            "windows-1252",
-        , "cp1252", "x-ansi", "ansi"),
-        ("cp1252", "latin-1"),
-    ),
-    **dict.fromkeys(("iso-8859-9", "latin5"), ("cp1254", "iso8859_9")),
-    **dict.fromkeys(("iso-8859-8-i", "iso-8859-8-e", "logical"), ("iso8859_8", "cp1255")),
-    **dict.fromkeys(("iso-8859-6-i", "iso-8859-6-e"), ("iso8859_6",)),
-    **dict.fromkeys(("tis-620", "iso-8859-11", "windows-874"), ("cp874", "tis_620")),
-    **dict.fromkeys(("unicode-1-1-utf-7", "utf-7", "x-unicode-2-0-utf-7"), ("utf-7",)),
-    **dict.fromkeys(("unicode-1-1-utf-8", "utf8", "utf-8", "utf-8-sig", "x-utf-8", "utf8mb4"), ("utf-8",)),
-    **dict.fromkeys(("unicode", "ucs-2", "utf-16"), ("utf-16",)),
-    **dict.fromkeys(("macintosh", "x-mac-roman", "mac"), ("mac_roman",)),
-    **dict.fromkeys(("x-mac-cyrillic",), ("mac_cyrillic",)),
-    **dict.fromkeys(("koi8-ru", "koi8-u"), ("koi8_u",)),
+    ("iso-8859-9 latin5", "cp1254 iso8859_9"),
+    ("iso-8859-8-i iso-8859-8-e logical", "iso8859_8 cp1255"),
+    ("iso-8859-6-i iso-8859-6-e", "iso8859_6"),
+    ("tis-620 iso-8859-11 windows-874", "cp874 tis_620"),
+    ("utf-7 unicode-1-1-utf-7 x-unicode-2-0-utf-7", "utf-7"),
+    ("utf-8 utf8 utf-8-sig x-utf-8 utf8mb4 unicode-1-1-utf-8", "utf-8"),
+    ("utf-16 ucs-2 unicode", "utf-16"),
+    ("macintosh x-mac-roman mac", "mac_roman"),
+    ("x-mac-cyrillic", "mac_cyrillic"),
+    ("koi8-u koi8-ru", "koi8_u"),
+)
+CODECS: Mapping[str, tuple[str, ...]] = {
+    label: tuple(names.split()) for labels, names in _SENT_AS for label in labels.split()
 }
 #: Codecs of East Asian two-byte sets: short text in them can look like two-byte UTF-8.
 TWO_BYTE = frozenset({"gb18030", "big5hkscs", "cp932", "cp949", "euc_jp"})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,8 +20,6 @@ CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u20
 ADDRESS = re.compile(r"[^\s<>()\[\],;:\"@]+@[^\s<>()\[\],;:\"@]+|\"[^\"]*\"@[^\s<>()\[\],;:\"@]+")
 #: Longest field that is looked into, characters; a longer one is cut there.
 FIELD_LIMIT = 65_536
-#: Longest file name kept, characters.
-NAME_LIMIT = 150
 
 
 def plain(value: bytes, hint: str = "") -> str:
@@ -253,15 +250,3 @@ def _extended(sections: Mapping[int, tuple[bool, str]]) -> str:
             label, _, raw = raw.split("'", 2)
         data += unquote_to_bytes(raw) if encoded else raw.encode("utf-8", "replace")
     return charset.decode(data, label)[0]
-
-
-def file_name(text: str, fallback: str) -> str:
-    """A name safe to show and to store: the last path component, printable, NFC, of bounded length."""
-    name = CONTROL.sub("", unicodedata.normalize("NFC", words(text).replace("\t", " ")))
-    name = re.split(r"[/\\]", name)[-1].strip(" .")
-    if not name:
-        return fallback
-    if len(name) > NAME_LIMIT:
-        stem, dot, suffix = name.rpartition(".")
-        name = f"{stem[: NAME_LIMIT - 17]}.{suffix}" if dot and len(suffix) <= 16 else name[:NAME_LIMIT]
-    return name

@@ -33,22 +33,8 @@ FIELDS = re.compile(
     re.I,
 )
 FROM_NAMES = frozenset(
-    (
-        "from",
-        "von",
-        "de",
-        "da",
-        "van",
-        "fra",
-        "från",
-        "od",
-        "от",
-        "kimden",
-        "发件人",
-        "發件人",
-        "寄件者",
-        "寄件人",
-    , "差出人", "보낸 사람")
+    {"from", "von", "de", "da", "van", "fra", "från", "od", "от", "kimden"}
+    | {"发件人", "發件人", "寄件者", "寄件人", "差出人", "보낸 사람"}
 )
 #: A ruled line with words such as "original message" between the rules.
 RULED = re.compile(
@@ -59,11 +45,12 @@ RULED = re.compile(
     r"|wiadomość oryginalna|"
     r"исходное сообщение|forwarded (?:message|by)|forwarded|weitergeleitete nachricht"
     r"|reply (?:message|all|above.*)|"
-    r"原始邮件|原始郵件|原邮件|原始信息|原郵件|转发(?:的)?邮件(?:信息)?|轉寄郵件|回复邮件|回复的(?:原)?邮件|回复的原邮件|引用|元のメッセージ|원본 메일|원본 메시지)"
+    r"原始邮件|原始郵件|原邮件|原始信息|原郵件"
+    r"|转发(?:的)?邮件(?:信息)?|轉寄郵件|回复邮件|回复的(?:原)?邮件"
+    r"|回复的原邮件|引用|元のメッセージ|원본 메일|원본 메시지)"
     r".{0,80}$",
     re.I,
 )
-FORWARD = re.compile(r"forward|weitergeleitet|转发|轉寄", re.I)
 #: A bare rule under which Outlook repeats the fields.
 RULE = re.compile(r"^\s*(?:_{20,}|-{20,}|={20,})\s*$")
 QUOTE_MARK = re.compile(r"^\s{0,3}[>＞|](?!\S*<\S)")

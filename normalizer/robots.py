@@ -39,7 +39,8 @@ AWAY_SUBJECT = re.compile(
     r"|réponse automatique|absence du bureau|"
     r"respuesta automática|fuera de la oficina|risposta automatica|resposta automática"
     r"|automatisch antwoord|"
-    r"automatiskt? svar|自动(?:回复|答复|应答)|自動(?:回覆|回復|応答|返信)|假期(?:自动)?回复|外出(?:自动)?回复|不在办公室)",
+    r"automatiskt? svar|自动(?:回复|答复|应答)|自動(?:回覆|回復|応答|返信)"
+    r"|假期(?:自动)?回复|外出(?:自动)?回复|不在办公室)",
     re.I,
 )
 #: Fields whose presence alone tells of an automatic answer.

@@ -10,7 +10,7 @@ from typing import Any
 
 from model.draft import Draft, Identity, Part, Thread
 from model.failures import Malformed
-from normalizer import flowed, headers, html, mime, quotes, robots
+from normalizer import filename, flowed, headers, html, identity, language, mime, quotes, robots, text
 from normalizer.contract import Source
 from normalizer.mime import Entity
 
@@ -62,9 +62,9 @@ class Body:
     parts: list[Part] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def note(self, text: str) -> None:
-        if text not in self.notes:
-            self.notes.append(text)
+    def note(self, words: str) -> None:
+        if words not in self.notes:
+            self.notes.append(words)
 
 
 def read(source: Source) -> Draft:
@@ -78,25 +78,24 @@ def read(source: Source) -> Draft:
     body.notes += limits.notes
     if source.meta.get("truncated"):
         body.note(f"only the first {len(source.raw)} of {source.meta.get('size', 'more')} bytes were fetched")
-    full, new = _text(body.blocks)
+    full, new = (text.clean(words) for words in _text(body.blocks))
     safe = _html(body.blocks)
-    subject = headers.words(mail.header("subject")).strip()
+    subject = text.clean(headers.words(mail.header("subject"))).strip()
     sender = _sender(mail)
     recipients = _recipients(mail, source.meta)
     verdict = robots.judge(mail, sender.address.lower(), subject, recipients, source.meta, source.options)
     message_id = next(iter(headers.ids(mail.header("message-id"))), "")
     answered = _answered(mail)
-    addresses = _reply_to(mail, sender)
     return Draft(
         subject=subject,
         text=new,
         full_text=full,
         html=safe,
-        language=_language(mail),
+        language=language.detect(new) or language.detect(subject) or _language(mail),
         sent_at=_sent_at(mail, source),
-        name=sender.name,
-        identities=(Identity("email", sender.address.lower()),) if sender.address else (),
-        reply_to=tuple(Identity("email", address) for address in addresses),
+        name=text.clean(sender.name),
+        identities=(_identity(sender.address),) if sender.address else (),
+        reply_to=_reply_to(mail, sender),
         thread=Thread(
             tokens=_tokens(recipients, (*answered, *verdict.about), source.options),
             replies_to=(*answered, *(one for one in verdict.about if one not in answered)),
@@ -129,9 +128,14 @@ def _sender(mail: Entity) -> headers.Mailbox:
     return named[0] if named else headers.Mailbox("", "")
 
 
-def _reply_to(mail: Entity, sender: headers.Mailbox) -> list[str]:
+def _reply_to(mail: Entity, sender: headers.Mailbox) -> tuple[Identity, ...]:
     boxes = [*headers.mailboxes(mail.header("reply-to")), sender]
-    return list(dict.fromkeys(box.address.lower() for box in boxes if box.address))
+    return tuple(dict.fromkeys(_identity(box.address) for box in boxes if box.address))
+
+
+def _identity(address: str) -> Identity:
+    """The address in canonical form, or as it was written where it has none, such as root@localhost."""
+    return identity.email(address) or Identity("email", address.lower())
 
 
 def _recipients(mail: Entity, meta: Mapping[str, Any]) -> list[str]:
@@ -167,10 +171,10 @@ def _tokens(recipients: list[str], answered: tuple[str, ...], options: Mapping[s
     return tuple(dict.fromkeys(found))
 
 
-def _mentioned(text: str, options: Mapping[str, Any]) -> tuple[str, ...]:
+def _mentioned(words: str, options: Mapping[str, Any]) -> tuple[str, ...]:
     prefix = str(options.get("reference_prefix") or "")
     pattern = REFERENCE.format(prefix=re.escape(prefix) if prefix else PREFIX.pattern)
-    return tuple(dict.fromkeys(found.upper() for found in re.findall(pattern, text, re.I | re.A)))[:20]
+    return tuple(dict.fromkeys(found.upper() for found in re.findall(pattern, words, re.I | re.A)))[:20]
 
 
 def _sent_at(mail: Entity, source: Source) -> datetime | None:
@@ -240,23 +244,23 @@ def _alternative(entity: Entity, body: Body) -> None:
     plain = [block.plain for block in inner.blocks if block.plain is not None]
     rich = [block.html for block in inner.blocks if block.html is not None]
     if sum(child.media_type == "text/plain" for child in entity.children) > 1:
-        plain = [next((text for text in plain if text.strip()), "")]  # the same said twice
+        plain = [next((words for words in plain if words.strip()), "")]  # the same said twice
     if plain or rich:
         body.blocks.append(Block("\n".join(plain) if plain else None, "\n".join(rich) if rich else None))
 
 
 def _add_text(entity: Entity, body: Body) -> None:
-    text, lossy = entity.text()
+    words, lossy = entity.text()
     if lossy:
         body.note("some characters could not be decoded")
-    if "-----BEGIN PGP MESSAGE-----" in text:
+    if "-----BEGIN PGP MESSAGE-----" in words:
         body.note("encrypted content is kept unopened")
     if entity.media_type in ("text/html", "text/enriched", "text/richtext"):
-        body.blocks.append(Block(html=text))
+        body.blocks.append(Block(html=words))
         return
     if entity.parameters.get("format", "").lower() == "flowed":
-        text = flowed.unflow(text, entity.parameters.get("delsp", "").lower() == "yes")
-    body.blocks.append(Block(plain=text))
+        words = flowed.unflow(words, entity.parameters.get("delsp", "").lower() == "yes")
+    body.blocks.append(Block(plain=words))
 
 
 def _add_file(entity: Entity, body: Body) -> None:
@@ -269,7 +273,7 @@ def _add_file(entity: Entity, body: Body) -> None:
         fallback = f"{title[:80] or 'message'}.eml"
         _add_inner(inner, body)
     body.parts.append(
-        Part(headers.file_name(headers.words(entity.name), fallback), kind, data, entity.content_id)
+        Part(filename.safe(headers.words(entity.name), fallback), kind, data, entity.content_id)
     )
 
 
