@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -18,12 +18,26 @@ from router.settings import Actions, RuleSettings, RulesSettings
 from router.words import Words
 
 
-class RulesError(ValueError):
-    """Rules that cannot be used; `errors` has every reason, each naming its rule and field."""
+@dataclass(frozen=True, slots=True)
+class RuleProblem:
+    """Something wrong with the rules; `path` leads to its place in `RulesSettings`."""
 
-    def __init__(self, errors: Sequence[str]) -> None:
-        super().__init__("\n".join(errors))
-        self.errors = tuple(errors)
+    path: tuple[str | int, ...]
+    subject: str
+    """What it is about: a rule by name, the default, a list of words."""
+    message: str
+
+    def __str__(self) -> str:
+        fields = ".".join(str(one) for one in self.path[2 if self.path[0] == "rules" else 1 :])
+        return f"{self.subject}, {fields}: {self.message}"
+
+
+class RulesError(ValueError):
+    """Rules that cannot be used; `problems` has every reason."""
+
+    def __init__(self, problems: Sequence[RuleProblem]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = tuple(problems)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,22 +89,24 @@ class Rules:
         field keeps its first value, and the default fills what no rule has set. A rule whose condition
         fails on these facts counts as not matched, and stands in `Decision.rules` as `NAME:error`.
         """
-        return self.explain(facts).decision
+        return self._decision(self._judge(facts))
 
     def explain(self, facts: Facts) -> Explanation:
         """The decision with the verdict on every rule."""
-        verdicts: list[Verdict] = []
+        judged = list(self._judge(facts))
+        verdicts = tuple(Verdict(rule.name, outcome, why) for rule, outcome, why in judged)
+        return Explanation(self._decision(judged), verdicts)
+
+    def _decision(self, judged: Iterable[tuple[_Rule, Outcome, str]]) -> Decision:
+        names: list[str] = []
         matched: list[Mapping[str, Any]] = []
-        for rule, outcome, why in self._judge(facts):
-            verdicts.append(Verdict(rule.name, outcome, why))
+        for rule, outcome, _ in judged:
             if outcome is Outcome.MATCHED:
+                names.append(rule.name)
                 matched.append(rule.values)
-        names = tuple(
-            one.rule if one.outcome is Outcome.MATCHED else f"{one.rule}:error"
-            for one in verdicts
-            if one.outcome in (Outcome.MATCHED, Outcome.ERROR)
-        )
-        return Explanation(_combined(matched, self._default, names), tuple(verdicts))
+            elif outcome is Outcome.ERROR:
+                names.append(f"{rule.name}:error")
+        return _combined(matched, self._default, tuple(names))
 
     def _judge(self, facts: Facts) -> Iterator[tuple[_Rule, Outcome, str]]:
         look = Look(facts, self._words)
@@ -142,65 +158,64 @@ _SAMPLE = Draft(subject="Sample", text="A sample message.", full_text="A sample 
 
 
 def compile_rules(settings: RulesSettings) -> Rules:
-    """Compile the rules. RulesError with everything that is wrong, each line naming rule and field."""
-    errors: list[str] = []
+    """Compile the rules. RulesError with everything that is wrong, each problem naming rule and field."""
+    problems: list[RuleProblem] = []
     words: dict[str, Words] = {}
     for name, listed in settings.words.items():
         try:
             words[name] = Words(listed)
         except ValueError as error:
-            errors.append(f"words, {name}: {error}")
+            problems.append(RuleProblem(("words", name), "list of words", str(error)))
     rules: list[_Rule] = []
-    seen: set[str] = set()
-    for rule in settings.rules:
-        where = f"rule {rule.name!r}"
-        if rule.name in seen:
-            errors.append(f"{where}, name: there are two of that name")
-        seen.add(rule.name)
-        errors += _unknown_natures(where, rule.set, settings.natures)
+    for at, rule in enumerate(settings.rules):
+        problems += _problems(at, rule, settings)
+        if rule.when is None:
+            rules.append(_Rule(rule.name, None, _values(rule.set), rule.goes_on))
+            continue
         try:
-            expression = _expression(rule, settings)
+            when = compile_expression(
+                rule.when, limit=settings.expression_limit, word_lists=settings.words.keys()
+            )
         except BadExpression as error:
-            errors += [f"{where}, when: {problem}" for problem in error.problems]
-        else:
-            rules.append(_Rule(rule.name, expression, _values(rule.set), rule.goes_on))
-    errors += _unknown_natures("default", settings.default, settings.natures)
-    if not errors:
-        errors = _trial(rules, words)
-    if errors:
-        raise RulesError(errors)
+            problems += [_about(at, rule, "when", problem) for problem in error.problems]
+            continue
+        rules.append(_Rule(rule.name, when, _values(rule.set), rule.goes_on))
+        if not problems and (problem := _trial(when, words)):
+            problems.append(_about(at, rule, "when", problem))
+    problems += [
+        RuleProblem(("default", "nature"), "default", problem)
+        for problem in _unknown(settings.default.nature, settings.natures)
+    ]
+    if problems:
+        raise RulesError(problems)
     return Rules(rules, words, settings)
 
 
-def _expression(rule: RuleSettings, settings: RulesSettings) -> Expression | None:
-    if rule.when is None:
-        return None
-    return compile_expression(rule.when, limit=settings.expression_limit, word_lists=settings.words.keys())
+def _about(at: int, rule: RuleSettings, field: str, message: str) -> RuleProblem:
+    return RuleProblem(("rules", at, *field.split(".")), f"rule {rule.name!r}", message)
 
 
-def _unknown_natures(where: str, actions: Actions, known: Sequence[str]) -> list[str]:
-    unknown = [nature for nature in actions.nature or () if nature not in known]
-    return [f"{where}, set.nature: {one!r} is not in the list `natures`" for one in unknown]
+def _problems(at: int, rule: RuleSettings, settings: RulesSettings) -> Iterator[RuleProblem]:
+    if rule.name in (other.name for other in settings.rules[:at]):
+        yield _about(at, rule, "name", "is the name of an earlier rule too: each needs its own")
+    for problem in _unknown(rule.set.nature, settings.natures):
+        yield _about(at, rule, "set.nature", problem)
 
 
-def _trial(rules: Sequence[_Rule], words: Mapping[str, Words]) -> list[str]:
-    """Conditions that cannot be right whatever the message: seen on a sample."""
+def _unknown(natures: Sequence[str] | None, known: Sequence[str]) -> list[str]:
+    return [f"{nature!r} is not in the list `natures`" for nature in natures or () if nature not in known]
+
+
+def _trial(when: Expression, words: Mapping[str, Words]) -> str | None:
+    """Why a condition cannot be right whatever the message, as far as an ordinary one shows it."""
     sample = facts(_SAMPLE, channel="sample", kind="form", received_at=datetime(2026, 1, 1, tzinfo=UTC))
-    errors: list[str] = []
-    for rule in rules:
-        if rule.when is None:
-            continue
-        look = Look(sample, words)
-        context = cel.Context({"record": sample}, look.functions())
-        try:
-            value = rule.when.program.execute(context)
-        except (KeyError, IndexError, ZeroDivisionError):
-            continue  # other messages may have what this one lacks
-        except (TypeError, ValueError, RuntimeError) as error:
-            errors.append(f"rule {rule.name!r}, when: fails on a sample message: {error}")
-        else:
-            if not isinstance(value, bool):
-                errors.append(
-                    f"rule {rule.name!r}, when: gives {type(value).__name__} instead of true or false"
-                )
-    return errors
+    context = cel.Context({"record": sample}, Look(sample, words).functions())
+    try:
+        value = when.program.execute(context)
+    except (KeyError, IndexError, ZeroDivisionError):
+        return None  # other messages may have what this one lacks
+    except (TypeError, ValueError, RuntimeError) as error:
+        return f"fails on a sample message: {error}"
+    if not isinstance(value, bool):
+        return f"gives {type(value).__name__} instead of true or false"
+    return None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from model.decision import Urgency
 
@@ -79,7 +79,9 @@ class RulesSettings(_Settings):
         " beginning; Chinese ones anywhere.",
     )
     rules: Sequence[RuleSettings] = Field(default=(), description="Tried from first to last.")
-    default: Actions = Field(description="Sets what no rule has set.")
+    default: Actions = Field(
+        default=Actions(), description="Sets what no rule has set; must be written when there are rules."
+    )
     expression_limit: int = Field(
         default=2_000, ge=1, le=10_000, description="Longest condition, characters."
     )
@@ -89,6 +91,12 @@ class RulesSettings(_Settings):
         le=200_000,
         description="Characters of a message that conditions see; record.cut tells that there were more.",
     )
+
+    @model_validator(mode="after")
+    def _default_is_written(self) -> Self:
+        if self.rules and "default" not in self.model_fields_set:
+            raise ValueError("`default` is missing: say what a message gets that no rule matches")
+        return self
 
 
 class CaseMessage(_Settings):

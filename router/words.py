@@ -28,13 +28,16 @@ class Words:
     """A list of words. Those of spaced scripts match whole, or as a beginning when written with a `*`."""
 
     def __init__(self, words: Iterable[str]) -> None:
-        self._words = tuple(_word(word) for word in words)
+        self._words: dict[str, _Word] = {}
+        for word in map(_word, words):
+            if word.text not in self._words or not word.ends:  # of `fee` and `fee*` the wider one
+                self._words[word.text] = word
 
     def find(self, folded: str) -> str | None:
         """The first word of the list that the folded text has, or None."""
-        for word in self._words:
-            if word.text in folded and _stands(word, folded):
-                return word.text
+        for text in self._words:
+            if text in folded and _stands(self._words[text], folded):
+                return text
         return None
 
 
