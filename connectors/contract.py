@@ -223,6 +223,12 @@ class ChannelSettings(BaseModel):
         le=30,
         description="Seconds the door waits for an acknowledgement to ride on its answer.",
     )
+    malformed_status: int = Field(
+        default=400,
+        ge=200,
+        le=499,
+        description="Door's answer to what it cannot read but keeps: 400 tells a person, 202 stops a provider's retries.",
+    )
     silent_after: timedelta | None = Field(default=None, description="Alert when nothing came for this long.")
     proxy: str | None = Field(default=None, description="Outbound proxy, http:// or socks5://.")
     ca_file: str | None = Field(default=None, description="PEM file of further authorities to trust.")

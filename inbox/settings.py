@@ -53,3 +53,7 @@ class InboxSettings(BaseModel):
     shutdown: timedelta = Field(
         default=timedelta(seconds=25), description="Time to finish what is at work when told to stop."
     )
+    follow_up_within: timedelta = Field(
+        default=timedelta(days=3),
+        description="A message in a conversation joins its latest open record when that changed within this.",
+    )

@@ -29,6 +29,12 @@ def derived(*parts: str) -> str:
     return f"{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-{digest[16:20]}-{digest[20:32]}"
 
 
+def thread_key(kind: str, provider_id: str) -> str:
+    """The key under which a provider's id leads to its record; bounded, whatever a stranger sent."""
+    key = f"{kind}:{provider_id}"
+    return key if len(key) <= 600 else f"{key[:80]}#{hashlib.sha256(key.encode()).hexdigest()}"
+
+
 def mint_reference(
     prefix: str, received_at: datetime, draw: Callable[[int], bytes], length: int = REFERENCE_LENGTH
 ) -> str:
@@ -61,34 +67,34 @@ def same_token(given: str, expected: str) -> bool:
     return hmac.compare_digest(given.encode(), expected.encode())
 
 
-#: Bytes of the keyed part of a thread token; guessing it is hopeless, and it fits a mail address.
-_TOKEN_MAC = 10
+#: Bytes of the keyed part of a sealed id; guessing it is hopeless, and it fits a mail address.
+_SEAL = 10
 
 
-def thread_token(key: bytes, record: str) -> str:
-    """The token by which an answer finds its record: the record's id and a proof that we made it.
+def seal(key: bytes, purpose: str, identity: str) -> str:
+    """An id with a proof that we gave it out, for one purpose: `thread`, `status`, `file` and the like.
 
     It needs no row anywhere, survives a change of case, and is 42 characters long.
     """
-    identity = bytes.fromhex(record.replace("-", ""))
-    return _base32(identity) + _base32(_token_mac(key, identity))
+    raw = bytes.fromhex(identity.replace("-", ""))
+    return _base32(raw) + _base32(_proof(key, purpose, raw))
 
 
-def open_thread_token(key: bytes, given: str) -> str | None:
-    """The record id in a token of ours; None for anything else."""
+def unseal(key: bytes, purpose: str, given: str) -> str | None:
+    """The id in a sealed one; None for anything that we did not give out for this purpose."""
     head, tail = given[:26].upper(), given[26:].lower()
     try:
-        identity = base64.b32decode(head + "=" * (-len(head) % 8))
+        raw = base64.b32decode(head + "=" * (-len(head) % 8))
     except ValueError:
         return None
-    if len(identity) != 16 or not same_token(tail, _base32(_token_mac(key, identity))):
+    if len(raw) != 16 or not same_token(tail, _base32(_proof(key, purpose, raw))):
         return None
-    digits = identity.hex()
+    digits = raw.hex()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
-def _token_mac(key: bytes, identity: bytes) -> bytes:
-    return hmac.new(key, b"thread\x1f" + identity, hashlib.sha256).digest()[:_TOKEN_MAC]
+def _proof(key: bytes, purpose: str, raw: bytes) -> bytes:
+    return hmac.new(key, purpose.encode() + b"\x1f" + raw, hashlib.sha256).digest()[:_SEAL]
 
 
 def _base32(data: bytes) -> str:

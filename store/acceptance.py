@@ -38,6 +38,8 @@ class NewEnvelope:
     """Keyed hash of its identity; where one stands, the envelope counts as a duplicate."""
     sighting: str
     """Id of the sighting row, should it be a repeat."""
+    spare: str
+    """A longer reference, should the first one be taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +53,17 @@ class Acceptance:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What became of one envelope: new, a repeat of `id`, or a collision of references to be minted again."""
+    """What became of one envelope: new, or a repeat of `id`."""
 
     id: str
     reference: str
     repeat: bool = False
     claimed: bool = False
-    collision: bool = False
     response: Mapping[str, Any] | None = None
+
+
+#: An envelope that nobody works on yet.
+_IDLE = {"state": "waiting", "claim": None, "owner": None}
 
 
 def apply(connection: Connection, batches: Sequence[Acceptance], writer: str) -> list[list[Stored] | None]:
@@ -86,25 +91,21 @@ def _move(connection: Connection, move: CursorMove) -> bool:
 
 def _insert(connection: Connection, rows: Sequence[NewEnvelope], writer: str) -> dict[str, Stored]:
     buried = _buried(connection, rows)
-    values = _with_state(connection, rows, buried)
-    columns = tuple(values[0])
-    statement = insert_set(connection.dialect.name, "envelope", columns, True, True)
-    payload = encode("envelope", columns, ([row[c] for c in columns] for row in values))
-    new = set(connection.scalars(statement, {"rows": payload}))
-    _blobs(connection, [row for row in rows if row.values["id"] in new])
-    result = {
-        row["id"]: Stored(row["id"], row["reference"], claimed=row["state"] == "claimed")
-        for row in values
-        if row["id"] in new
-    }
-    repeats = [row for row in rows if row.values["id"] not in new]
-    if repeats:
-        result |= _repeats(connection, repeats)
+    result = _try(connection, rows, _with_state(connection, rows, buried))
+    left = [row for row in rows if row.values["id"] not in result]
+    if left:
+        result |= _repeats(connection, left)
+        left = [row for row in left if row.values["id"] not in result]
+    if left:
+        # Neither new nor seen before: the reference was taken, or another writer has its order key in flight.
+        again = zip(left, _with_state(connection, left, buried), strict=True)
+        spare = [
+            v | (_IDLE if v["state"] == "claimed" else {}) | {"reference": row.spare} for row, v in again
+        ]
+        result |= _try(connection, left, spare)
     counts, sightings = [], []
     for row in rows:
         v, outcome = row.values, result[row.values["id"]]
-        if outcome.collision:
-            continue
         day = f"{v['received_at']:%Y-%m-%d}"
         counts.append(Count(day, v["channel"], "received"))
         if outcome.repeat:
@@ -118,6 +119,22 @@ def _insert(connection: Connection, rows: Sequence[NewEnvelope], writer: str) ->
     flush.insert_all(connection, sightings)
     flush.count_all(connection, counts, writer)
     return result
+
+
+def _try(
+    connection: Connection, rows: Sequence[NewEnvelope], values: Sequence[Mapping[str, Any]]
+) -> dict[str, Stored]:
+    """Insert what can go in, with its bytes."""
+    columns = tuple(values[0])
+    statement = insert_set(connection.dialect.name, "envelope", columns, True, True)
+    payload = encode("envelope", columns, ([row[c] for c in columns] for row in values))
+    new = set(connection.scalars(statement, {"rows": payload}))
+    _blobs(connection, [row for row in rows if row.values["id"] in new])
+    return {
+        v["id"]: Stored(v["id"], v["reference"], claimed=v["state"] == "claimed")
+        for v in values
+        if v["id"] in new
+    }
 
 
 def _buried(connection: Connection, rows: Sequence[NewEnvelope]) -> set[str]:
@@ -142,7 +159,7 @@ def _with_state(
         if row.tombstone in buried:
             v |= {"state": "duplicate", "reason": "erased or purged before", "claim": None, "owner": None}
         elif v["state"] == "claimed" and v["order_key"] is not None and v["order_key"] in taken:
-            v |= {"state": "waiting", "claim": None, "owner": None}
+            v |= _IDLE
         if v["state"] in ("waiting", "claimed"):
             taken.add(v["order_key"])
         result.append(v)
@@ -161,19 +178,17 @@ def _blobs(connection: Connection, rows: Sequence[NewEnvelope]) -> None:
 
 
 def _repeats(connection: Connection, rows: Sequence[NewEnvelope]) -> dict[str, Stored]:
-    """The first arrivals of rows that did not go in; without one, it was the reference that collided."""
-    wanted = [(r.values["account"], r.values["source_id"], r.values["fingerprint"]) for r in rows]
+    """The first arrivals of rows that did not go in."""
+    wanted = {
+        r.values["id"]: (r.values["account"], r.values["source_id"], r.values["fingerprint"]) for r in rows
+    }
     e = envelope.c
     query = select(e.account, e.source_id, e.fingerprint, e.id, e.reference, e.response).where(
-        or_(*(and_(e.account == a, e.source_id == s, e.fingerprint == f) for a, s, f in set(wanted)))
+        or_(*(and_(e.account == a, e.source_id == s, e.fingerprint == f) for a, s, f in set(wanted.values())))
     )
     first = {tuple(row[:3]): row for row in connection.execute(query)}
-    result = {}
-    for row, key in zip(rows, wanted, strict=True):
-        found = first.get(key)
-        result[row.values["id"]] = (
-            Stored(found.id, found.reference, repeat=True, response=found.response)
-            if found
-            else Stored(row.values["id"], row.values["reference"], collision=True)
-        )
-    return result
+    return {
+        id_: Stored(found.id, found.reference, repeat=True, response=found.response)
+        for id_, key in wanted.items()
+        if (found := first.get(key))
+    }

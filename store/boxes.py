@@ -171,3 +171,10 @@ def _published(connection: Connection, record_id: str) -> list[Row]:
         }
         for row in views.rows(connection, query)
     ]
+
+
+def waiting_for_a_person(found: Mapping[str, Mapping[str, int]]) -> int:
+    """How many of the counted envelopes and deliveries only a person can move on."""
+    return sum(found["envelopes"].get(state, 0) for state in ENVELOPES_TO_MEND) + sum(
+        found["deliveries"].get(state, 0) for state in DELIVERIES_TO_MEND
+    )

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, and_, case, exists, func, or_, select, u
 
 from model.delivery import Delivery, Purpose
 from model.states import DeliveryState
-from store.schema import attempt, delivery
+from store.schema import attempt, contact, delivery, record
 
 
 def from_row(row: Row[Any]) -> Delivery:
@@ -122,7 +122,6 @@ def recover(
     me: str,
     working: Collection[str],
     max_claims: int,
-    now: datetime,
     idle_before: datetime,
 ) -> list[tuple[str, str]]:
     """Free deliveries whose owner died, or that we own but do not work on. Gives (id, new state).
@@ -157,6 +156,14 @@ def recover(
     return [(row.id, row.state) for row in connection.execute(statement)]
 
 
+def release(connection: Connection, owner: str) -> None:
+    """Give back what this process claimed and has not begun to send: it stops in good order."""
+    d, a = delivery, attempt
+    under_way = exists().where(a.c.delivery == d.c.id, a.c.claim == d.c.claim, a.c.outcome.is_(None))
+    mine = update(d).where(d.c.state == "claimed", d.c.owner == owner)
+    connection.execute(mine.where(~under_way).values(state="waiting", claim=None, owner=None))
+
+
 def next_due(connection: Connection) -> datetime | None:
     """When the next waiting delivery is due."""
     found: datetime | None = connection.scalar(
@@ -170,3 +177,45 @@ def uncertain(connection: Connection, limit: int) -> list[Delivery]:
     d = delivery.c
     query = select(delivery).where(d.state == "uncertain").order_by(d.id).limit(limit)
     return [from_row(row) for row in connection.execute(query)]
+
+
+def due_targets(connection: Connection, names: Collection[str], now: datetime) -> set[str]:
+    """Which of the targets have something due: worth asking the writer for a claim."""
+    d = delivery.c
+    query = (
+        select(d.target).where(d.target.in_(list(names)), d.state == "waiting", d.next_at <= now).distinct()
+    )
+    return set(connection.scalars(query))
+
+
+def counted_tries(connection: Connection, delivery_id: str, free: Collection[str]) -> int:
+    """Failed tries that count against a message; those with a `free` code do not."""
+    a = attempt.c
+    query = select(func.count()).where(
+        a.delivery == delivery_id, a.outcome == "temporary", a.code.not_in(list(free))
+    )
+    return int(connection.scalar(query) or 0)
+
+
+def uncertain_tries(connection: Connection, delivery_id: str) -> int:
+    """Tries of which nobody knows how they ended."""
+    a = attempt.c
+    unclear = or_(a.outcome == "uncertain", a.outcome.is_(None))
+    return int(connection.scalar(select(func.count()).where(a.delivery == delivery_id, unclear)) or 0)
+
+
+def record_state(connection: Connection, record_id: str) -> str | None:
+    """The state of a record."""
+    found: str | None = connection.scalar(select(record.c.state).where(record.c.id == record_id))
+    return found
+
+
+def contact_of(connection: Connection, record_id: str) -> tuple[str, list[str]] | None:
+    """The contact of a record, and the addresses that refused our messages."""
+    query = (
+        select(contact.c.id, contact.c.unreachable)
+        .join(record, record.c.contact == contact.c.id)
+        .where(record.c.id == record_id)
+    )
+    row = connection.execute(query).first()
+    return (row.id, list(row.unreachable)) if row else None

@@ -10,7 +10,11 @@ from sqlalchemy import Connection, Row, case, exists, func, or_, select, update
 
 from model.envelope import StoredEnvelope
 from model.states import EnvelopeState
+from store.conditions import ENVELOPES_AT_WORK, UNSETTLED_ENVELOPES, among, stands
 from store.schema import envelope
+
+#: What the index of unsettled envelopes holds.
+_UNSETTLED = among(envelope.c.state, UNSETTLED_ENVELOPES)
 
 
 def from_row(row: Row[Any]) -> StoredEnvelope:
@@ -51,17 +55,20 @@ def claim(
     e, other = envelope, envelope.alias("other")
     blocked = exists().where(
         other.c.order_key == e.c.order_key,
+        among(other.c.state, ENVELOPES_AT_WORK),
+        other.c.order_key.is_not(None),
         or_(other.c.state == "claimed", (other.c.state == "waiting") & (other.c.id < e.c.id)),
     )
     chosen = (
         select(e.c.id)
-        .where(e.c.state == "waiting", e.c.claims > 0 if recovered else e.c.claims == 0)
+        .where(_UNSETTLED, stands(e.c.state, "waiting"), e.c.claims > 0 if recovered else e.c.claims == 0)
         .where(or_(e.c.order_key.is_(None), ~blocked))
         .order_by(e.c.id)
         .limit(1 if recovered else limit)
     )
     if connection.dialect.name == "postgresql":
-        chosen = chosen.with_for_update(skip_locked=True)
+        # Apart from the UPDATE, or a planner could run it again for each row and lock more than the limit.
+        chosen = select(chosen.with_for_update(skip_locked=True).cte("chosen").c.id)
     statement = (
         update(e)
         .where(e.c.id.in_(chosen.scalar_subquery()))
@@ -69,6 +76,15 @@ def claim(
         .returning(*e.c)
     )
     return sorted((from_row(row) for row in connection.execute(statement)), key=lambda found: found.id)
+
+
+def any_waiting(connection: Connection, recovered: bool) -> bool:
+    """Whether it is worth asking the writer for a claim."""
+    e = envelope.c
+    query = select(e.id).where(
+        _UNSETTLED, stands(e.state, "waiting"), e.claims > 0 if recovered else e.claims == 0
+    )
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def recover(
@@ -95,7 +111,7 @@ def recover(
     killer = died >= max_claims
     statement = (
         update(e)
-        .where(e.c.state == "claimed", lost)
+        .where(_UNSETTLED, stands(e.c.state, "claimed"), lost)
         .values(
             state=case((killer, "quarantined"), else_="waiting"),
             reason=case((killer, f"the daemon died {max_claims} times while reading it"), else_=None),
@@ -109,10 +125,17 @@ def recover(
     return [(row.id, row.state) for row in connection.execute(statement)]
 
 
+def release(connection: Connection, owner: str) -> None:
+    """Give back what this process claimed: it stops in good order."""
+    e = envelope
+    mine = update(e).where(e.c.state == "claimed", e.c.owner == owner)
+    connection.execute(mine.values(state="waiting", claim=None, owner=None))
+
+
 def backlog(connection: Connection) -> tuple[int, datetime | None]:
     """How many envelopes are open, and since when the oldest waits."""
     e = envelope.c
     row = connection.execute(
-        select(func.count(), func.min(e.received_at)).where(e.state.in_(("waiting", "claimed")))
+        select(func.count(), func.min(e.received_at)).where(_UNSETTLED, among(e.state, ENVELOPES_AT_WORK))
     ).one()
     return row[0], row[1]

@@ -18,6 +18,18 @@ from store.units import Count, Guard, Insert, Unit, Update
 FEED_LOCK = 0x666F7265
 
 
+def check(unit: Unit) -> None:
+    """Refuse a unit whose guard does not name one row, or could never hold. Raises ValueError."""
+    if unit.guard is None:
+        return
+    where = unit.guard.where
+    missing = [c.name for c in TABLES[unit.guard.table].primary_key.columns if c.name not in where]
+    if missing:
+        raise ValueError(f"a guard on {unit.guard.table} must name {', '.join(missing)}")
+    if None in where.values():
+        raise ValueError("a guard cannot ask for an empty column: nothing equals NULL")
+
+
 def clashes() -> Callable[[Unit], bool]:
     """A test for units whose guarded row an earlier unit of the same flush guards too; those must wait."""
     seen: set[tuple[Any, ...]] = set()
@@ -88,8 +100,9 @@ def _updates(connection: Connection, changes: Iterable[Update]) -> None:
     for change in changes:
         groups[change.table, tuple(sorted(change.where)), tuple(sorted(change.values))].append(change)
     for (table, where, columns), members in sorted(groups.items()):
-        rows = [[m.where[c] for c in where] + [m.values[c] for c in columns] for m in members]
-        rows.sort(key=lambda row: str(row[0]))
+        # Of two changes of the same row the later one counts; a set would choose either.
+        latest = {tuple(m.where[c] for c in where): [m.values[c] for c in columns] for m in members}
+        rows = [[*key, *values] for key, values in sorted(latest.items(), key=lambda item: str(item[0]))]
         statement = update_set(connection.dialect.name, table, where, columns, False)
         connection.execute(statement, {"rows": encode(table, where + columns, rows)})
 

@@ -298,6 +298,7 @@ delivery = Table(
         sqlite_where=text("state = 'claimed' AND order_key IS NOT NULL"),
     ),
     Index("ix_delivery_record", "record"),
+    Index("ix_delivery_created", "created_at"),
     Index(
         "ix_delivery_state",
         "state",

@@ -86,7 +86,7 @@ class Store:
         try:
             await asyncio.to_thread(self._prepare)
         except BaseException:
-            self._lock.close()
+            await self.close()
             raise
         self.writer.start()
         return self
@@ -119,7 +119,7 @@ class Store:
 
     async def accept(self, batch: Acceptance) -> Sequence[Stored]:
         """Store a batch (law 1). Raises StoreBusy, and LeaseLost when another process owns the cursor."""
-        if self._low or self.writer.full:
+        if self._low:
             raise StoreBusy("the disk is nearly full")
         stored: Sequence[Stored] | None = await self.writer.do(batch, batch.label)
         if stored is None:

@@ -7,6 +7,7 @@ an idle store answers at once and a busy one pays one sync for many units.
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from store import acceptance, flush
 from store.acceptance import Acceptance
@@ -24,6 +25,11 @@ from store.units import Unit
 #: Called at named points around each commit; proofs crash or wait there. Absent from normal wiring.
 Hook = Callable[[str], None]
 
+#: How often a unit is tried that others were in the way of.
+_TRIES = 4
+
+_UNSETTLED = object()
+
 
 @dataclass(slots=True)
 class _Work:
@@ -32,38 +38,73 @@ class _Work:
     what: Unit | Acceptance | Callable[[Connection], Any]
     future: asyncio.Future[Any]
     label: str
-    result: Any = None
+    result: Any = _UNSETTLED
     error: BaseException | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What kind of trouble a database error is: `fatal` stops the process, `full` is back-pressure."""
+    """What kind of trouble a database error is."""
 
     fatal: bool = False
+    """The disk or the file is broken: what was promised is in doubt, so the process must stop."""
     full: bool = False
+    """No room: back-pressure until there is."""
     lost: bool = False
+    """The database is out of reach for now."""
+    again: bool = False
+    """Two transactions were in each other's way: the same again will do."""
+
+
+_FATAL, _FULL, _LOST, _AGAIN = (
+    Trouble(fatal=True),
+    Trouble(full=True),
+    Trouble(lost=True),
+    Trouble(again=True),
+)
+
+#: By SQLite's primary result code (sqlite.org/rescode.html): BUSY, LOCKED, READONLY, IOERR, CORRUPT, FULL,
+#: CANTOPEN, NOTADB. A file system turns read-only when its disk fails.
+_SQLITE = {5: _LOST, 6: _LOST, 8: _FATAL, 10: _FATAL, 11: _FATAL, 13: _FULL, 14: _LOST, 26: _FATAL}
+#: IOERR_SHMSIZE: the index beside the log could not grow; a full disk and not a broken one.
+_SQLITE_NO_ROOM = 4874
+
+#: By SQLSTATE (PostgreSQL, appendix A): disk full; I/O error and corruption; out of memory, too many
+#: connections, a standby that was not promoted yet; serialisation failure and deadlock.
+_POSTGRES = {
+    "53100": _FULL,
+    **dict.fromkeys(("58030", "XX001", "XX002"), _FATAL),
+    **dict.fromkeys(("53200", "53300", "25006"), _LOST),
+    **dict.fromkeys(("40001", "40P01"), _AGAIN),
+}
 
 
 def diagnose(error: BaseException) -> Trouble:
-    """Tell a broken disk, a full disk and a lost connection from an error of one unit."""
-    text = str(getattr(error, "orig", error)).lower()
-    code = getattr(getattr(error, "orig", None), "sqlstate", None)
-    if "disk is full" in text or code == "53100":
-        return Trouble(full=True)
-    if "disk i/o error" in text or "malformed" in text or code == "58030":
-        return Trouble(fatal=True)
-    if isinstance(error, DBAPIError) and (
-        error.connection_invalidated or (code or "").startswith(("08", "57P"))
-    ):
-        return Trouble(lost=True)
-    if isinstance(error, OperationalError) and code is None and ("connection" in text or "locked" in text):
-        return Trouble(lost=True)
+    """Tell a broken disk, a full disk and a lost connection from an error of one unit.
+
+    By codes alone: the text of an error may quote what a stranger sent.
+    """
+    if not isinstance(error, DBAPIError):
+        return Trouble()
+    cause: Any = error.orig
+    if isinstance(cause, sqlite3.Error):
+        code = getattr(cause, "sqlite_errorcode", 0)
+        return _FULL if code == _SQLITE_NO_ROOM else _SQLITE.get(code & 0xFF, Trouble())
+    state: str | None = getattr(cause, "sqlstate", None)
+    if state in _POSTGRES:
+        return _POSTGRES[state]
+    # Another writer's row of the same order key went into flight at the same moment; now it can be seen.
+    if state == "23505" and cause.diag.constraint_name in ("uq_envelope_in_flight", "uq_delivery_in_flight"):
+        return _AGAIN
+    if error.connection_invalidated or (state or "").startswith(("08", "57P")):
+        return _LOST
+    if state is None and isinstance(error, OperationalError | InterfaceError):
+        return _LOST
     return Trouble()
 
 
 class Writer:
-    """Gathers work and commits it in groups."""
+    """Gathers work and commits it in groups. `on_fatal` is called in a writer thread."""
 
     def __init__(
         self,
@@ -116,17 +157,23 @@ class Writer:
 
     def _join(self) -> None:
         for thread in self._threads:
-            thread.join()
+            if thread.ident is not None:  # a store that failed to open never started them
+                thread.join()
 
     async def do(self, what: Unit | Acceptance | Callable[[Connection], Any], label: str) -> Any:
         """Answer when the work is committed and synced. Cancelling the caller does not cancel the work.
 
-        Raises StoreBusy when the queue is full or the database cannot take it now.
+        Raises StoreBusy when the queue is full or the database cannot take it now; ValueError for a unit
+        whose guard could never hold.
         """
         if self._loop is None or self._stopping:
             raise StoreBusy("the store is closed")
-        if len(self._queue) >= self._limit:
+        # New messages leave a quarter of the queue to what settles old ones.
+        limit = self._limit * 3 // 4 if isinstance(what, Acceptance) else self._limit
+        if len(self._queue) >= limit:
             raise StoreBusy("too much waits for the disk")
+        if isinstance(what, Unit):
+            flush.check(what)
         work = _Work(what, self._loop.create_future(), label)
         with self._ready:
             self._queue.append(work)
@@ -141,12 +188,15 @@ class Writer:
             works = self._take(busy)
             if works is None:
                 return
-            calls = [work for work in works if callable(work.what)]
-            for work in calls:
-                self._attempt([work], writer)
-            group = [work for work in works if not callable(work.what)]
-            if group:
-                self._attempt(group, writer)
+            try:
+                calls = [work for work in works if callable(work.what)]
+                for work in calls:
+                    self._attempt([work], writer)
+                group = [work for work in works if not callable(work.what)]
+                if group:
+                    self._attempt(group, writer)
+            except Exception as error:  # whatever it is, nobody may wait for ever
+                self._fail([work for work in works if work.result is _UNSETTLED], error)
             assert self._loop is not None
             self._loop.call_soon_threadsafe(_settle, works)
             busy = len(works) > 1
@@ -168,25 +218,28 @@ class Writer:
             self._queue.extendleft(reversed(later))
             return works
 
-    def _attempt(self, works: Sequence[_Work], writer: str) -> None:
+    def _attempt(self, works: Sequence[_Work], writer: str, tries: int = _TRIES) -> None:
         """Commit the group; when it fails, each piece alone, so that only the bad one fails."""
         try:
             self._commit(works, writer)
-            self.full = False
         except Exception as error:
             trouble = diagnose(error)
             self.full = trouble.full
-            if trouble.fatal:
-                self._on_fatal(error)
             if trouble.full or trouble.lost or trouble.fatal:
-                self._fail(
-                    works, StoreBusy("the disk is full" if trouble.full else "the database is out of reach")
-                )
-            elif len(works) == 1:
-                works[0].error = error
-            else:
+                reason = "the disk is full" if trouble.full else "the database is out of reach"
+                self._fail(works, StoreBusy(reason))
+                if trouble.fatal:
+                    self._on_fatal(error)
+            elif len(works) > 1:
                 for work in works:
                     self._attempt([work], writer)
+            elif trouble.again and tries > 1:
+                self._attempt(works, writer, tries - 1)
+            else:
+                works[0].error = error
+        else:
+            self.full = False
+            self._call_hook(works, "after_commit")
 
     @staticmethod
     def _fail(works: Sequence[_Work], error: BaseException) -> None:
@@ -194,7 +247,6 @@ class Writer:
             work.error = error
 
     def _commit(self, works: Sequence[_Work], writer: str) -> None:
-        hook = self._hook
         with self._engine.begin() as connection:
             batches = [(work, work.what) for work in works if isinstance(work.what, Acceptance)]
             units = [(work, work.what) for work in works if isinstance(work.what, Unit)]
@@ -209,14 +261,14 @@ class Writer:
             for work in works:
                 if callable(work.what):
                     work.result = work.what(connection)
-            if hook:
-                for label in sorted({work.label for work in works}):
-                    hook(f"{label}.before_commit")
-        if hook:
-            for label in sorted({work.label for work in works}):
-                hook(f"{label}.after_commit")
+            self._call_hook(works, "before_commit")
         self.flushes += 1
         self.units += len(works)
+
+    def _call_hook(self, works: Sequence[_Work], point: str) -> None:
+        if self._hook:
+            for label in sorted({work.label for work in works}):
+                self._hook(f"{label}.{point}")
 
 
 def _settle(works: Sequence[_Work]) -> None:

@@ -117,6 +117,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_delivery")),
     )
     op.create_index("ix_delivery_address", "delivery", ["address", "created_at"], unique=False)
+    op.create_index("ix_delivery_created", "delivery", ["created_at"], unique=False)
     op.create_index("ix_delivery_domain", "delivery", ["domain", "created_at"], unique=False)
     op.create_index(
         "ix_delivery_due",

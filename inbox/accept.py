@@ -1,0 +1,169 @@
+"""Acceptance: store first, then let the source be answered (laws 1, 2 and 7)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from connectors.channel import Channel
+from connectors.contract import Batch, Busy, Request
+from inbox.hot import Hot, HotQueue
+from inbox.settings import InboxSettings
+from model.envelope import Accepted, Envelope, StoredEnvelope
+from model.ids import REFERENCE_LENGTH, mint_reference
+from model.states import EnvelopeState
+from model.tools import Clock, Ids, Spooled
+from store.acceptance import Acceptance, CursorMove, NewEnvelope, Stored
+from store.erasure import tombstone
+from store.errors import StoreBusy
+from store.store import Store
+
+#: Characters of the reference that is used when a short one is taken.
+_SPARE_LENGTH = REFERENCE_LENGTH + 6
+
+
+class Acceptor:
+    """Turns batches into stored envelopes with references."""
+
+    def __init__(self, store: Store, clock: Clock, ids: Ids, settings: InboxSettings, hot: HotQueue) -> None:
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+        self._settings = settings
+        self._hot = hot
+
+    async def accept(
+        self, channel: Channel, batch: Batch, cursor: CursorMove | None = None
+    ) -> Sequence[Accepted]:
+        """Store a batch; durable when it returns.
+
+        Raises Busy when the house cannot take it now, and LeaseLost when another process owns the cursor.
+        """
+        now = self._clock.now()
+        reserved = 0
+        try:
+            rows = []
+            for envelope in batch.envelopes:
+                claimed = envelope.hold is None and self._hot.reserve()
+                reserved += claimed
+                rows.append(await self._row(channel, envelope, now, claimed=claimed))
+            if not rows and cursor is None:
+                return ()
+            stored = await self._store.accept(Acceptance(tuple(rows), cursor, f"accept.{channel.kind}"))
+        except StoreBusy as error:
+            self._release(reserved)
+            raise Busy(str(error), retry_after=timedelta(seconds=5)) from error
+        except BaseException:
+            self._release(reserved)
+            raise
+        if rows:
+            channel.last_in_at = now
+        self._go_on(rows, batch.envelopes, stored)
+        _discard_spooled(batch.envelopes)
+        return [Accepted(one.id, one.reference, one.repeat, one.response) for one in stored]
+
+    async def quarantine(self, channel: Channel, request: Request, reason: str) -> Accepted:
+        """Keep a request that came from the source and cannot be read."""
+        fingerprint = hashlib.sha256(request.body).hexdigest()
+        envelope = Envelope(
+            account=f"{channel.kind}:{channel.name}",
+            source_id=f"unreadable:{fingerprint}",
+            fingerprint=fingerprint,
+            raw=request.body,
+            media_type=request.headers.get("content-type", "application/octet-stream")[:200],
+            meta={"path": request.path, "remote": request.remote},
+        )
+        row = await self._row(channel, envelope, self._clock.now(), claimed=False)
+        values = {**row.values, "state": EnvelopeState.QUARANTINED.value, "reason": reason}
+        kept = NewEnvelope(values, row.blob, row.tombstone, row.sighting, row.spare)
+        try:
+            (stored,) = await self._store.accept(Acceptance((kept,), None, f"accept.{channel.kind}"))
+        except StoreBusy as error:
+            raise Busy(str(error)) from error
+        return Accepted(stored.id, stored.reference, stored.repeat)
+
+    def _release(self, reserved: int) -> None:
+        for _ in range(reserved):
+            self._hot.give_back()
+
+    def _go_on(
+        self, rows: Sequence[NewEnvelope], envelopes: Sequence[Envelope], stored: Sequence[Stored]
+    ) -> None:
+        """Hand what is claimed to the processor; let it look for what is not."""
+        for row, envelope, one in zip(rows, envelopes, stored, strict=True):
+            if row.values["claim"] is not None:
+                if one.claimed:
+                    raw = None if isinstance(envelope.raw, Spooled) else envelope.raw
+                    self._hot.put(Hot(_stored(row.values, one), raw))
+                else:
+                    self._hot.give_back()
+            if not one.claimed and not one.repeat:
+                self._hot.wake()
+
+    async def _row(
+        self, channel: Channel, envelope: Envelope, now: datetime, *, claimed: bool
+    ) -> NewEnvelope:
+        blob = await self._store.blobs.prepare(envelope.raw, now)
+        account, source_id = _plain(envelope.account), _plain(envelope.source_id)
+        prefix = self._settings.reference_prefix
+        state = EnvelopeState.CLAIMED if claimed else EnvelopeState.WAITING
+        if envelope.hold is not None:
+            state = EnvelopeState.HELD
+        values: dict[str, Any] = {
+            "id": self._ids.new(),
+            "account": account,
+            "channel": channel.name,
+            "kind": channel.kind,
+            "source_id": source_id,
+            "fingerprint": envelope.fingerprint,
+            # Without a key of its own an envelope is ordered among those with the same content, so that of
+            # two copies that arrive together the second finds the first.
+            "order_key": _plain(envelope.order_key or f"={envelope.fingerprint}"),
+            "received_at": now,
+            "sent_at": envelope.sent_at,
+            "state": state.value,
+            "reason": envelope.hold,
+            "claim": self._ids.new() if claimed else None,
+            "owner": self._store.owner if claimed else None,
+            "reference": mint_reference(prefix, now, self._ids.draw),
+            "blob": blob["sha256"],
+            "size": blob["size"],
+            "media_type": envelope.media_type,
+            "meta": dict(envelope.meta),
+            "updated_at": now,
+        }
+        return NewEnvelope(
+            values,
+            blob,
+            tombstone(self._store.secret, account, source_id, envelope.fingerprint),
+            self._ids.new(),
+            mint_reference(prefix, now, self._ids.draw, _SPARE_LENGTH),
+        )
+
+
+def _plain(text: str) -> str:
+    """Without NUL, which no database column can hold; an identity stays the same for the same text."""
+    return text.replace("\x00", "\ufffd")
+
+
+def _stored(values: Any, one: Stored) -> StoredEnvelope:
+    names = ("id", "account", "channel", "kind", "source_id", "fingerprint", "order_key", "received_at")
+    more = ("sent_at", "claim", "blob", "size", "media_type", "meta")
+    return StoredEnvelope(
+        **{name: values[name] for name in (*names, *more)},
+        state=EnvelopeState.CLAIMED,
+        reason=None,
+        claims=0,
+        record=None,
+        parent=None,
+        reference=one.reference,
+    )
+
+
+def _discard_spooled(envelopes: Sequence[Envelope]) -> None:
+    """The store has copied spooled bytes to its blobs; the spool files have done their work."""
+    for envelope in envelopes:
+        if isinstance(envelope.raw, Spooled):
+            envelope.raw.path.unlink(missing_ok=True)

@@ -1,0 +1,316 @@
+"""Processing: claimed envelopes are read, placed, decided upon and registered, a batch at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Protocol
+
+from connectors.channel import Channel
+from inbox import registering
+from inbox.hot import Hot, HotQueue
+from inbox.reading import Reader
+from inbox.registering import File, Reading
+from inbox.settings import InboxSettings
+from model.draft import Draft, Part
+from model.envelope import StoredEnvelope
+from model.failures import Malformed
+from model.registration import Planned, Registration
+from model.states import EnvelopeState, RecordState
+from model.tools import Clock, Ids, Log, Spooled
+from router.facts import facts
+from router.rules import Rules
+from store import envelopes, lookups
+from store.errors import StoreBusy
+from store.lookups import Findings
+from store.store import Store
+from store.units import Unit
+
+#: How long the count of all automatic messages of the last hour may be old, seconds.
+_TOTAL_AGE = 10.0
+#: Batches at work at the same time: while one waits for its commit the next is read.
+_LANES = 2
+
+
+class Outbox(Protocol):
+    """What processing needs from the way out."""
+
+    def plan(self, registration: Registration) -> Planned:
+        """The deliveries to commit with a record; may reserve places for those that are sent at once."""
+
+    def release(self, planned: Planned, committed: bool) -> None:
+        """Send what was planned, or let go of the reserved places when it was not committed."""
+
+
+#: Called with each registration once it is durable.
+Step = Callable[[Registration], None]
+
+
+class Processor:
+    """Two lanes: what just came in, and, one at a time, what an earlier process died with."""
+
+    def __init__(
+        self,
+        store: Store,
+        channels: Mapping[str, Channel],
+        hot: HotQueue,
+        reader: Reader,
+        outbox: Outbox,
+        settings: InboxSettings,
+        *,
+        rules: Callable[[], Rules],
+        clock: Clock,
+        ids: Ids,
+        log: Log,
+        after_message: Callable[[RecordState], RecordState],
+        steps: Sequence[Step] = (),
+        hook: Callable[[str], None] | None = None,
+        count: Callable[[str, str], None] | None = None,
+        pressure: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._store = store
+        self._channels = channels
+        self._hot = hot
+        self._reader = reader
+        self._outbox = outbox
+        self._settings = settings
+        self._rules = rules
+        self._clock = clock
+        self._ids = ids
+        self._log = log
+        self._after_message = after_message
+        self._steps = steps
+        self._hook = hook
+        self._count = count
+        self._pressure = pressure
+        self._total = 0
+        self._total_at = float("-inf")
+        self._stopping = False
+        self.working: set[str] = set()
+        """Envelopes that this process has in hand; recovery leaves them alone."""
+
+    # ---- the lanes
+
+    async def run(self) -> None:
+        """Work until stopped; ends with everything in hand finished."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(_LANES):
+                group.create_task(self._lane())
+            group.create_task(self._careful_lane())
+
+    def stop(self) -> None:
+        """Finish what is in hand and end."""
+        self._stopping = True
+        self._hot.wake()
+
+    async def _lane(self) -> None:
+        poll = self._settings.poll.total_seconds()
+        while not self._stopping:
+            batch = await self._hot.take(self._settings.process_batch, poll)
+            if not batch:
+                batch = await self._claim(self._settings.process_batch, recovered=False)
+            if batch:
+                await self._safely(batch)
+                await self._give_way()
+
+    async def _careful_lane(self) -> None:
+        poll = self._settings.poll.total_seconds()
+        while not self._stopping:
+            batch = await self._claim(1, recovered=True)
+            if batch:
+                await self._safely(batch)
+            else:
+                await self._idle(poll)
+
+    async def _idle(self, seconds: float) -> None:
+        """Wait, but not beyond a stop."""
+        step = min(seconds, 0.25)
+        waited = 0.0
+        while waited < seconds and not self._stopping:
+            await asyncio.sleep(step)
+            waited += step
+
+    async def _give_way(self) -> None:
+        """While the doors are under pressure, accepting goes before processing; but never for long."""
+        for _ in range(5):
+            if not self._pressure() or self._stopping:
+                return
+            await asyncio.sleep(0.01)
+
+    async def _claim(self, limit: int, *, recovered: bool) -> list[Hot]:
+        token, now = self._ids.new(), self._clock.now()
+
+        def claim(connection: Any) -> list[StoredEnvelope]:
+            return envelopes.claim(
+                connection, owner=self._store.owner, token=token, limit=limit, recovered=recovered, now=now
+            )
+
+        try:
+            if not await self._store.read(lambda c: envelopes.any_waiting(c, recovered)):
+                return []
+            found = await self._store.run(claim, "claim.envelopes")
+        except StoreBusy as error:
+            self._log.warning("processing.waits", why=str(error))
+            await self._idle(1.0)
+            return []
+        return [Hot(one, None) for one in found]
+
+    async def _safely(self, batch: Sequence[Hot]) -> None:
+        """Process a batch; a batch that fails as a whole is tried one by one, so that only the bad one fails."""
+        self.working.update(hot.envelope.id for hot in batch)
+        try:
+            await self._process(batch)
+        except StoreBusy as error:
+            # Claimed still: recovery frees them once nobody has them in hand.
+            self._log.warning("processing.waits", why=str(error), envelopes=len(batch))
+            await self._idle(1.0)
+        except Exception as error:
+            if len(batch) > 1:
+                for hot in batch:
+                    await self._safely([hot])
+                return
+            self._log.error("envelope.failed", envelope=batch[0].envelope.id, exc_info=error)
+            await self._set_aside(
+                batch[0].envelope, EnvelopeState.QUARANTINED, f"an error of ours: {type(error).__name__}"
+            )
+        finally:
+            self.working.difference_update(hot.envelope.id for hot in batch)
+
+    # ---- one batch
+
+    async def _process(self, batch: Sequence[Hot]) -> None:
+        readings = []
+        for hot in batch:
+            reading = await self._read(hot)
+            if reading is not None:
+                readings.append(reading)
+        if not readings:
+            return
+        asked = registering.merge([registering.ask(one, self._store.secret) for one in readings])
+        now = self._clock.now()
+        found, total = await asyncio.gather(
+            self._store.read(lambda c: lookups.answer(c, asked, now)), self._total_sent(now)
+        )
+        await asyncio.gather(*(self._settle(one, found, total, now) for one in readings))
+
+    async def _read(self, hot: Hot) -> Reading | None:
+        """Read one envelope; None when it was set aside."""
+        envelope = hot.envelope
+        raw = hot.raw if hot.raw is not None else await self._store.load_blob(envelope.blob)
+        channel = self._channels.get(envelope.channel)
+        options = channel.settings.reading() if channel else {}
+        if self._hook:
+            self._hook("process.before_read")
+        try:
+            if raw is None:
+                raise Malformed("its raw bytes are gone")
+            draft = await self._reader.read(envelope, raw, options)
+        except Malformed as error:
+            await self._set_aside(envelope, EnvelopeState.QUARANTINED, error.detail)
+            return None
+        except StoreBusy:
+            raise
+        except Exception as error:
+            self._log.error("envelope.unreadable", envelope=envelope.id, exc_info=error)
+            await self._set_aside(
+                envelope, EnvelopeState.QUARANTINED, f"its reader failed: {type(error).__name__}"
+            )
+            return None
+        if draft.suspicious and not envelope.meta.get("released"):
+            await self._set_aside(envelope, EnvelopeState.HELD, draft.suspicious)
+            return None
+        files = tuple([await self._keep(part) for part in draft.parts])
+        return Reading(envelope=envelope, draft=_without_bytes(draft), files=files)
+
+    async def _keep(self, part: Part) -> File:
+        if part.data is None:
+            return File(part.filename, part.media_type, 0, None, part.content_id, part.omitted)
+        sha256, size = await self._store.put_blob(part.data)
+        if isinstance(part.data, Spooled):
+            part.data.path.unlink(missing_ok=True)
+        return File(part.filename, part.media_type, size, sha256, part.content_id, part.omitted)
+
+    async def _total_sent(self, now: datetime) -> int:
+        if self._clock.monotonic() - self._total_at > _TOTAL_AGE:
+            self._total = await self._store.read(lambda c: lookups.sent_in_the_last_hour(c, now))
+            self._total_at = self._clock.monotonic()
+        return self._total
+
+    async def _settle(self, reading: Reading, found: Findings, total: int, now: datetime) -> None:
+        """Place one reading and commit it with all its consequences."""
+        envelope, draft = reading.envelope, reading.draft
+        rules = self._rules()
+        decision = rules.decide(
+            facts(
+                draft,
+                channel=envelope.channel,
+                kind=envelope.kind,
+                received_at=envelope.received_at,
+                limit=rules.text_limit,
+            )
+        )
+        if decision.hold and not envelope.meta.get("released"):
+            await self._set_aside(envelope, EnvelopeState.HELD, decision.hold)
+            return
+        place = registering.place(reading, found, self._settings, self._store.secret)
+        contact = registering.contact_of(reading, found)
+        twin = None if place else registering.repeat_of(reading, found, contact)
+        registration = Registration(
+            envelope=envelope.id,
+            channel=envelope.channel,
+            kind=envelope.kind,
+            record=place.record.id if place else self._ids.new(),
+            reference=place.record.reference if place else envelope.reference,
+            conversation=reading.conversation,
+            contact=contact,
+            draft=draft,
+            decision=decision,
+            at=now,
+            joined=place is not None,
+            acknowledged_before=place is not None and place.record.id in found.acknowledged,
+            repeat_recent=twin is not None and now - twin.received_at < self._settings.repeat_quiet,
+            party_to=found.destinations.get(place.record.id, ()) if place else (),
+            sent=registering.sent_to(draft, found, total),
+        )
+        planned = self._outbox.plan(registration)
+        if place:
+            state = self._after_message(RecordState(place.record.state))
+            unit = registering.join(reading, registration, planned.rows, place, state, self._ids)
+        else:
+            unit = registering.register(reading, registration, planned.rows, twin, self._ids)
+        held = False
+        try:
+            held = await self._submit(unit)
+        finally:
+            self._outbox.release(planned, held)
+        if held:
+            self._total += sum(row["purpose"] == "acknowledgement" for row in planned.rows)
+            if self._count:
+                self._count(envelope.channel, "joined" if place else "registered")
+            for step in self._steps:
+                step(registration)
+
+    async def _submit(self, unit: Unit) -> bool:
+        return await self._store.submit(unit)
+
+    async def _set_aside(self, envelope: StoredEnvelope, state: EnvelopeState, reason: str) -> None:
+        self._log.warning(
+            f"envelope.{state.value}",
+            envelope=envelope.id,
+            channel=envelope.channel,
+            reference=envelope.reference,
+        )
+        if self._count:
+            self._count(envelope.channel, state.value)
+        with contextlib.suppress(StoreBusy):
+            await self._store.submit(registering.set_aside(envelope, state, reason, self._clock.now()))
+
+
+def _without_bytes(draft: Draft) -> Draft:
+    """The bytes of attachments are in the store by now; nothing later needs them in memory."""
+    if not draft.parts:
+        return draft
+    return replace(draft, parts=tuple(replace(part, data=None) for part in draft.parts))

@@ -1,0 +1,200 @@
+"""Fetch loops: one for each polled channel, owned by lease; the only place that reconnects."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from tenacity import RetryCallState, wait_exponential_jitter
+
+from connectors.channel import Channel
+from connectors.contract import Batch, Busy, Fetcher
+from inbox.accept import Acceptor
+from inbox.settings import InboxSettings
+from model.failures import PAUSING, Failure, PermanentFailure, TemporaryFailure
+from model.health import OK, Health, HealthState
+from model.tools import Clock, Log
+from store import leases
+from store.acceptance import CursorMove
+from store.errors import LeaseLost, StoreBusy
+from store.settings import LeaseSettings
+from store.store import Store
+from store.units import Guard, Unit
+
+#: What the operator can do about each kind of trouble.
+_REPAIR = {
+    "auth": "check the user name and the password or authorisation code of the channel, then resume it",
+    "config": "check the channel's settings against the far side, then reload",
+    "unreachable": "check the host, the port and the network; it is tried again by itself",
+    "throttled": "nothing to do: the far side asked for a pause",
+}
+
+
+class Puller:
+    """Fetches one channel for as long as it is ours."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        store: Store,
+        acceptor: Acceptor,
+        settings: InboxSettings,
+        lease: LeaseSettings,
+        *,
+        clock: Clock,
+        log: Log,
+        hook: Callable[[str], None] | None = None,
+        count: Callable[[str, str], None] | None = None,
+    ) -> None:
+        assert isinstance(channel.connector, Fetcher)
+        self._channel = channel
+        self._fetcher: Fetcher = channel.connector
+        self._store = store
+        self._acceptor = acceptor
+        self._settings = settings
+        self._lease = lease
+        self._clock = clock
+        self._log = log
+        self._hook = hook or (lambda name: None)
+        self._count = count
+        self._failures = 0
+        self._backoff = wait_exponential_jitter(
+            initial=settings.backoff_first.total_seconds(),
+            max=settings.backoff_last.total_seconds(),
+            jitter=1,
+        )
+
+    @property
+    def _name(self) -> str:
+        return f"poll:{self._channel.name}"
+
+    async def run(self) -> None:
+        """Take the lease, fetch, and take it again when it was lost; until cancelled."""
+        try:
+            while True:
+                epoch = await self._take()
+                if epoch is None:
+                    await self._clock.sleep(self._lease.renew.total_seconds())
+                    continue
+                await self._own(epoch)
+        finally:
+            with contextlib.suppress(StoreBusy):
+                await self._store.run(lambda c: leases.give_back(c, self._name, self._store.owner), "lease")
+
+    async def _take(self) -> int | None:
+        try:
+            return await self._store.run(
+                lambda c: leases.take(c, self._name, self._store.owner, self._lease.ttl, self._clock.now()),
+                "lease",
+            )
+        except StoreBusy:
+            return None
+
+    async def _own(self, epoch: int) -> None:
+        """Fetch while renewing the lease beside it; ends when the lease is lost."""
+        fetching = asyncio.create_task(self._fetch_on(epoch))
+        try:
+            while not fetching.done():
+                await asyncio.wait({fetching}, timeout=self._lease.renew.total_seconds())
+                if not fetching.done() and await self._take() != epoch:
+                    self._log.warning("lease.lost", channel=self._channel.name)
+                    return
+            await fetching
+        except LeaseLost:
+            self._log.warning("lease.lost", channel=self._channel.name)
+        finally:
+            fetching.cancel()
+            with contextlib.suppress(asyncio.CancelledError, LeaseLost):
+                await fetching
+
+    async def _fetch_on(self, epoch: int) -> None:
+        state = await self._store.run(lambda c: leases.take_cursor(c, self._channel.name, epoch), "cursor")
+        cursor: Mapping[str, Any] | None = state.get("value")
+        pending: list[Any] = list(state.get("pending") or ())
+        while True:
+            if not self._channel.open or self._store.on_hold:
+                await self._clock.sleep(1.0)
+                continue
+            try:
+                if pending:
+                    await self._confirm(epoch, pending)
+                    pending = []
+                batch = await self._fetcher.fetch(cursor, self._settings.fetch_wait)
+                self._well()
+                if batch.envelopes or batch.cursor is not None:
+                    await self._accept(batch, epoch, pending)
+                    cursor = batch.cursor if batch.cursor is not None else cursor
+                    pending = list(batch.handles)
+                elif not batch.handles:
+                    await self._clock.sleep(self._pause())
+            except (LeaseLost, asyncio.CancelledError):
+                raise
+            except Exception as error:
+                await self._trouble(error)
+
+    def _pause(self) -> float:
+        """A source that waits by itself needs no pause; the connector's fetch returned early otherwise."""
+        return min(self._settings.fetch_pause.total_seconds(), self._settings.fetch_wait.total_seconds())
+
+    async def _accept(self, batch: Batch, epoch: int, pending: Sequence[Any]) -> None:
+        """Law 1: envelopes, cursor and handles in one transaction. A full house pauses the poller."""
+        move = CursorMove(
+            self._channel.name, epoch, batch.cursor, [*pending, *batch.handles], self._clock.now()
+        )
+        while True:
+            try:
+                accepted = await self._acceptor.accept(self._channel, batch, move)
+            except Busy as error:
+                self._log.warning("fetch.waits", channel=self._channel.name, why=str(error))
+                await self._clock.sleep(error.retry_after.total_seconds())
+                continue
+            if self._count:
+                for one in accepted:
+                    self._count(self._channel.name, "repeat" if one.repeat else "accepted")
+            return
+
+    async def _confirm(self, epoch: int, handles: Sequence[Any]) -> None:
+        """Tell the source, then forget the handles; told twice when we die between."""
+        self._hook("confirm.before")
+        await self._fetcher.confirm(handles)
+        self._hook("confirm.after")
+        guard = Guard("cursor", {"channel": self._channel.name, "epoch": epoch}, {"pending": []})
+        if not await self._store.submit(Unit(guard, label="confirm")):
+            raise LeaseLost("another process polls this account now")
+
+    def _well(self) -> None:
+        self._failures = 0
+        self._channel.health = OK
+        self._channel.last_ok_at = self._clock.now()
+
+    async def _trouble(self, error: Exception) -> None:
+        """Say what is wrong, close the connector, wait longer each time, and open it again."""
+        self._failures += 1
+        reason = error.reason.value if isinstance(error, TemporaryFailure | PermanentFailure) else "server"
+        detail = error.detail if isinstance(error, Failure) else type(error).__name__
+        self._channel.health = Health(HealthState.FAILING, detail, _REPAIR.get(reason, ""))
+        if isinstance(error, Failure | StoreBusy):
+            self._log.warning("fetch.failed", channel=self._channel.name, reason=reason, why=detail)
+        else:
+            self._log.error("fetch.failed", channel=self._channel.name, exc_info=error)
+        wait = self._wait(error)
+        with contextlib.suppress(Exception):
+            await self._channel.connector.__aexit__(None, None, None)
+        await self._clock.sleep(wait.total_seconds())
+        with contextlib.suppress(Exception):
+            await self._channel.connector.__aenter__()
+
+    def _wait(self, error: Exception) -> timedelta:
+        state = RetryCallState(retry_object=None, fn=None, args=(), kwargs={})  # type: ignore[arg-type]
+        state.attempt_number = self._failures
+        wait = timedelta(seconds=self._backoff(state))
+        if isinstance(error, TemporaryFailure):
+            if error.retry_after:
+                wait = max(wait, error.retry_after)
+            if error.reason in PAUSING:
+                # Log-in failures lock accounts: never hammer.
+                wait = max(wait, min(timedelta(minutes=1), self._settings.backoff_last))
+        return wait

@@ -1,0 +1,417 @@
+"""From a draft and what the store knows to one unit of work: the record with all its consequences. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from inbox.settings import InboxSettings
+from model import ids
+from model.draft import Draft, Identity
+from model.envelope import StoredEnvelope
+from model.event import EventType
+from model.registration import Registration, Sent
+from model.states import EnvelopeState, RecordState
+from model.tools import Ids
+from store.lookups import Findings, Known, Questions, Twin
+from store.units import Guard, Insert, Unit, Update
+
+#: Record states in which a conversation's next message belongs to the same matter.
+_OPEN = frozenset(RecordState) - {RecordState.CLOSED, RecordState.OUT_OF_SCOPE}
+#: Longest texts that are kept in a row; the raw bytes keep everything.
+_SUBJECT, _NAME = 998, 300
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """An attachment whose bytes are in the store, or the reason why not."""
+
+    filename: str
+    media_type: str
+    size: int
+    sha256: str | None
+    content_id: str | None
+    omitted: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One envelope that was read."""
+
+    envelope: StoredEnvelope
+    draft: Draft
+    files: tuple[File, ...]
+
+    @property
+    def person(self) -> Identity | None:
+        """The identity that the sender is best known by."""
+        return self.draft.identities[0] if self.draft.identities else None
+
+    @property
+    def conversation(self) -> str | None:
+        """Id of the conversation, the same on every machine."""
+        key = self.draft.conversation
+        return ids.derived("conversation", self.envelope.channel, key) if key else None
+
+
+def ask(reading: Reading, secret: bytes) -> Questions:
+    """What must be looked up for one envelope."""
+    draft, envelope = reading.draft, reading.envelope
+    asked = Questions(fingerprints={envelope.fingerprint})
+    asked.identities = {(one.kind, one.value) for one in draft.identities}
+    asked.thread_keys = {ids.thread_key(envelope.kind, key) for key in draft.thread.replies_to}
+    opened = (ids.unseal(secret, "thread", token) for token in draft.thread.tokens)
+    asked.records = {record for record in opened if record}
+    asked.references = {ids.tidy_reference(text) for text in draft.thread.mentioned}
+    if reading.conversation:
+        asked.conversations = {reading.conversation}
+    for one in draft.reply_to:
+        asked.addresses.add(one.value)
+        if one.kind == "email":
+            asked.domains.add(one.value.rpartition("@")[2])
+    return asked
+
+
+def merge(questions: Sequence[Questions]) -> Questions:
+    """The questions of a whole batch."""
+    every = Questions()
+    for asked in questions:
+        for name in Questions.__dataclass_fields__:
+            getattr(every, name).update(getattr(asked, name))
+    return every
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The record that an envelope joins, and how that is known."""
+
+    record: Known
+    why: str
+    delivery: str | None = None
+    """The message of ours that it answers or bounces."""
+
+
+def place(reading: Reading, found: Findings, settings: InboxSettings, secret: bytes) -> Place | None:
+    """The record that an envelope belongs to, surest evidence first; None when it is a matter of its own."""
+    draft, envelope = reading.draft, reading.envelope
+    for token in draft.thread.tokens:
+        known = found.records.get(ids.unseal(secret, "thread", token) or "")
+        if known:
+            return Place(known, "token", _answered(reading, found))
+    for key in draft.thread.replies_to:
+        hit = found.threads.get(ids.thread_key(envelope.kind, key))
+        if hit and hit[0] in found.records:
+            return Place(found.records[hit[0]], "thread", hit[1])
+    for twin in found.twins.get(envelope.fingerprint, ()):
+        if _is_same_message(twin, envelope, settings):
+            return Place(found.records[twin.record], "other account")
+    person = reading.person
+    contact = found.contacts.get((person.kind, person.value)) if person else None
+    for text in draft.thread.mentioned:
+        known = found.records.get(found.by_reference.get(ids.tidy_reference(text), ""))
+        if known and contact is not None and known.contact == contact:
+            return Place(known, "reference")
+    if reading.conversation:
+        known = found.records.get(found.by_conversation.get(reading.conversation, ""))
+        recent = known is not None and known.updated_at > envelope.received_at - settings.follow_up_within
+        if known and recent and RecordState(known.state) in _OPEN:
+            return Place(known, "conversation")
+    return None
+
+
+def _answered(reading: Reading, found: Findings) -> str | None:
+    hits = (
+        found.threads.get(ids.thread_key(reading.envelope.kind, key))
+        for key in reading.draft.thread.replies_to
+    )
+    return next((hit[1] for hit in hits if hit and hit[1]), None)
+
+
+def _is_same_message(twin: Twin, envelope: StoredEnvelope, settings: InboxSettings) -> bool:
+    return (
+        twin.account != envelope.account
+        and twin.source_id == envelope.source_id
+        and envelope.received_at - twin.received_at <= settings.join_within
+    )
+
+
+def repeat_of(reading: Reading, found: Findings, contact: str | None) -> Twin | None:
+    """The first envelope with the same content from the same sender: registered too, and linked."""
+    for twin in found.twins.get(reading.envelope.fingerprint, ()):
+        known = found.records.get(twin.record)
+        if known and contact is not None and known.contact == contact:
+            return twin
+    return None
+
+
+def contact_of(reading: Reading, found: Findings) -> str | None:
+    """The contact who wrote: the known one, else one whose id follows from the identity."""
+    person = reading.person
+    if person is None:
+        return None
+    return found.contacts.get((person.kind, person.value)) or ids.derived(
+        "contact", person.kind, person.value
+    )
+
+
+def sent_to(draft: Draft, found: Findings, total: int) -> Sent:
+    """How much automatic mail the one to be answered got lately."""
+    to = next(iter(draft.reply_to), None)
+    if to is None:
+        return Sent(total_hour=total)
+    domain = to.value.rpartition("@")[2]
+    return Sent(
+        found.address_hour.get(to.value, 0),
+        found.address_day.get(to.value, 0),
+        found.domain_hour.get(domain, 0),
+        total,
+    )
+
+
+# ---- units
+
+
+def close(envelope: StoredEnvelope, state: EnvelopeState, at: datetime, **more: Any) -> Guard:
+    """The end of work on a claimed envelope, by compare-and-set on its claim."""
+    values = {"state": state.value, "claim": None, "owner": None, "updated_at": at, **more}
+    return Guard("envelope", {"id": envelope.id, "claim": envelope.claim}, values)
+
+
+def set_aside(envelope: StoredEnvelope, state: EnvelopeState, reason: str, at: datetime) -> Unit:
+    """Held, quarantined or ignored, with the reason."""
+    return Unit(close(envelope, state, at, reason=reason[:1000]), label=f"process.{state.value}")
+
+
+def event(
+    made: Ids, type_: EventType, registration: Registration, data: Mapping[str, Any], actor: str = "forebay"
+) -> Insert:
+    """One line of the record's timeline."""
+    return Insert(
+        "event",
+        {
+            "id": made.new(),
+            "type": type_.value,
+            "record": registration.record,
+            "reference": registration.reference,
+            "at": registration.at,
+            "actor": actor,
+            "data": dict(data),
+        },
+    )
+
+
+def register(
+    reading: Reading,
+    registration: Registration,
+    deliveries: Sequence[Mapping[str, Any]],
+    twin: Twin | None,
+    made: Ids,
+) -> Unit:
+    """The unit that makes a new record."""
+    envelope, decision = reading.envelope, registration.decision
+    state = RecordState.REGISTERED if decision.in_scope else RecordState.OUT_OF_SCOPE
+    values = _record(reading, registration, state, twin)
+    inserts = [Insert("record", values)]
+    inserts += _people(reading, registration)
+    inserts += _files(reading, registration.record)
+    inserts += _thread(reading, registration)
+    inserts += [Insert("delivery", row) for row in deliveries]
+    data: dict[str, Any] = {
+        "channel": envelope.channel,
+        "urgency": decision.urgency.value,
+        "nature": list(decision.nature),
+        "department": decision.department,
+        "in_scope": decision.in_scope,
+        "rules": list(decision.rules),
+    }
+    if twin:
+        data["repeat_of"] = twin.record
+    inserts.append(event(made, EventType.REGISTERED, registration, data))
+    guard = close(
+        envelope, EnvelopeState.REGISTERED, registration.at, record=registration.record, reason=None
+    )
+    return Unit(guard, tuple(inserts), label="process.registered")
+
+
+def join(
+    reading: Reading,
+    registration: Registration,
+    deliveries: Sequence[Mapping[str, Any]],
+    found: Place,
+    state: RecordState,
+    made: Ids,
+) -> Unit:
+    """The unit that adds a message to a record that exists."""
+    draft = reading.draft
+    type_ = EventType.MESSAGE_JOINED
+    if draft.bounce:
+        type_ = EventType.BOUNCED
+    elif draft.automatic:
+        type_ = EventType.AUTOMATIC_JOINED
+    inserts = [event(made, type_, registration, _message(reading, found), actor="customer")]
+    updates = [Update("record", {"id": registration.record}, {"updated_at": registration.at})]
+    if (
+        type_ is EventType.MESSAGE_JOINED
+        and state.value != found.record.state
+        and found.why != "other account"
+    ):
+        change = {"from": found.record.state, "to": state.value}
+        inserts.append(event(made, EventType.STATE_CHANGED, registration, change))
+        moved = {"id": registration.record, "state": found.record.state}
+        updates.append(Update("record", moved, {"state": state.value}))
+    if draft.bounce and found.delivery:
+        failed = {"state": "dead", "reason": "recipient", "detail": "the message came back undelivered"}
+        updates.append(Update("delivery", {"id": found.delivery, "state": "delivered"}, failed))
+    if found.why != "other account":
+        inserts += _files(reading, registration.record)
+        if not (draft.automatic or draft.bounce):
+            inserts += _people(reading, registration)
+    inserts += _thread(reading, registration)
+    inserts += [Insert("delivery", row) for row in deliveries]
+    guard = close(
+        reading.envelope, EnvelopeState.JOINED, registration.at, record=registration.record, reason=None
+    )
+    return Unit(guard, tuple(inserts), tuple(updates), label="process.joined")
+
+
+def _record(
+    reading: Reading, registration: Registration, state: RecordState, twin: Twin | None
+) -> dict[str, Any]:
+    envelope, draft, decision = reading.envelope, reading.draft, registration.decision
+    return {
+        "id": registration.record,
+        "reference": registration.reference,
+        "envelope": envelope.id,
+        "channel": envelope.channel,
+        "kind": envelope.kind,
+        "source_id": envelope.source_id,
+        "conversation": registration.conversation,
+        "contact": registration.contact,
+        "sent_at": draft.sent_at or envelope.sent_at,
+        "received_at": envelope.received_at,
+        "registered_at": registration.at,
+        "updated_at": registration.at,
+        "in_reply_to": None,
+        "subject": draft.subject[:_SUBJECT],
+        "text": draft.text,
+        "full_text": draft.full_text,
+        "html": draft.html,
+        "language": draft.language,
+        "automatic": draft.automatic,
+        "bounce": draft.bounce,
+        "nature": list(decision.nature),
+        "urgency": decision.urgency.value,
+        "in_scope": decision.in_scope,
+        "missing": list(decision.missing),
+        "department": decision.department,
+        "deadlines": {name: at.isoformat() for name, at in decision.deadlines.items()},
+        "state": state.value,
+        "repeat_of": twin.record if twin else None,
+        "raw_sha256": envelope.blob,
+        "raw_size": envelope.size,
+        "reply_to": [{"kind": one.kind, "value": one.value} for one in draft.reply_to],
+        "thread": dict(draft.envelope_to),
+        "rules": list(decision.rules),
+        "omissions": list(draft.omissions),
+        "extra": dict(draft.extra),
+    }
+
+
+def _message(reading: Reading, found: Place) -> dict[str, Any]:
+    """What the timeline keeps of a message that joined."""
+    draft, envelope = reading.draft, reading.envelope
+    data: dict[str, Any] = {
+        "envelope": envelope.id,
+        "channel": envelope.channel,
+        "alias": envelope.reference,
+        "why": found.why,
+    }
+    if found.why == "other account":
+        return data
+    return data | {
+        "name": draft.name[:_NAME],
+        "subject": draft.subject[:_SUBJECT],
+        "text": draft.text,
+        "full_text": draft.full_text,
+        "html": draft.html,
+        "sent_at": draft.sent_at.isoformat() if draft.sent_at else None,
+        "received_at": envelope.received_at.isoformat(),
+        "automatic": draft.automatic,
+        "files": len(reading.files),
+        "omissions": list(draft.omissions),
+        "raw": {"sha256": envelope.blob, "size": envelope.size},
+    }
+
+
+def _people(reading: Reading, registration: Registration) -> list[Insert]:
+    draft, contact = reading.draft, registration.contact
+    inserts: list[Insert] = []
+    if contact is not None:
+        values: dict[str, Any] = {
+            "id": contact,
+            "name": draft.name[:_NAME],
+            "company": draft.company[:_NAME],
+            "language": draft.language,
+            "unreachable": [],
+            "created_at": registration.at,
+        }
+        inserts.append(Insert("contact", values, ignore=True))
+        for one in draft.identities:
+            known = {
+                "kind": one.kind,
+                "value": one.value,
+                "contact": contact,
+                "evidence": f"wrote {registration.reference}",
+                "since": registration.at,
+            }
+            inserts.append(Insert("identity", known, ignore=True))
+    if reading.conversation:
+        talk = {
+            "id": reading.conversation,
+            "channel": reading.envelope.channel,
+            "external_key": draft.conversation,
+        }
+        inserts.append(Insert("conversation", talk, ignore=True))
+    return inserts
+
+
+def _files(reading: Reading, record: str) -> list[Insert]:
+    return [
+        Insert(
+            "attachment",
+            {
+                "record": record,
+                "envelope": reading.envelope.id,
+                "n": n,
+                "filename": file.filename,
+                "media_type": file.media_type,
+                "size": file.size,
+                "sha256": file.sha256,
+                "content_id": file.content_id,
+                "omitted": file.omitted,
+            },
+            ignore=True,
+        )
+        for n, file in enumerate(reading.files)
+    ]
+
+
+def _thread(reading: Reading, registration: Registration) -> list[Insert]:
+    """The provider ids by which a later message will name this one, those never seen included."""
+    thread = reading.draft.thread
+    keys = dict.fromkeys((*thread.ids, *thread.replies_to))
+    return [
+        Insert(
+            "thread_key",
+            {
+                "key": ids.thread_key(reading.envelope.kind, key),
+                "record": registration.record,
+                "delivery": None,
+                "since": registration.at,
+            },
+            ignore=True,
+        )
+        for key in keys
+    ]

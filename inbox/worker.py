@@ -1,0 +1,82 @@
+"""A worker process that reads hostile envelopes: `python -m inbox.worker SPOOL_FOLDER`.
+
+Frames on standard input: a length and a JSON header, then the raw bytes; the answer is a length and JSON.
+Whatever happens in here, hanging and dying included, costs one envelope and not the daemon.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import resource
+import secrets
+import struct
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import orjson
+
+from inbox import transfer
+from model.failures import Malformed
+from model.tools import Spooled
+from normalizer.catalog import CATALOG
+from normalizer.contract import Source
+
+_LENGTH = struct.Struct("!II")
+_ANSWER = struct.Struct("!I")
+#: Address space of a worker; a bomb of a message ends it, not the machine.
+_MEMORY = 2 * 1024**3
+
+
+def frame(header: dict[str, Any], raw: bytes) -> bytes:
+    """One question, as the daemon writes it."""
+    head = orjson.dumps(header)
+    return _LENGTH.pack(len(head), len(raw)) + head + raw
+
+
+def _read(stream: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
+    lengths = stream.read(_LENGTH.size)
+    if len(lengths) < _LENGTH.size:
+        return None
+    head, body = _LENGTH.unpack(lengths)
+    return orjson.loads(stream.read(head)), stream.read(body)
+
+
+def _answer(header: dict[str, Any], raw: bytes, folder: Path) -> bytes:
+    def keep(data: bytes) -> Spooled:
+        path = folder / f"part-{os.getpid()}-{secrets.token_hex(8)}"
+        path.write_bytes(data)
+        return Spooled(path, len(data), hashlib.sha256(data).hexdigest())
+
+    source = Source(
+        raw=raw if header["path"] is None else Path(header["path"]).read_bytes(),
+        media_type=header["media_type"],
+        received_at=datetime.fromisoformat(header["received_at"]),
+        sent_at=datetime.fromisoformat(header["sent_at"]) if header["sent_at"] else None,
+        meta=header["meta"],
+        options=header["options"],
+    )
+    try:
+        return transfer.dump(CATALOG[header["kind"]].load()(source), keep)
+    except Malformed as error:
+        return orjson.dumps({"malformed": error.detail})
+    except (MemoryError, RecursionError) as error:
+        return orjson.dumps({"malformed": f"too deep or too large to read ({type(error).__name__})"})
+
+
+def main() -> None:
+    """Answer until standard input ends."""
+    folder = Path(sys.argv[1])
+    os.nice(5)
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
+    while (question := _read(stdin)) is not None:
+        answer = _answer(*question, folder)
+        stdout.write(_ANSWER.pack(len(answer)) + answer)
+        stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+"""Makes targets of channels and destinations: how a delivery becomes a message, and a try."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from connectors.channel import Channel
+from connectors.contract import Resolver, Responder, Sender
+from destinations.contract import Destination, DestinationSettings, DestinationSpec, HandOver
+from model.delivery import Delivery, Message, OutgoingFile, Purpose, Receipt
+from model.draft import Identity
+from model.failures import PAUSING, PermanentFailure, Reason, SendFailure, Uncertain
+from model.health import OK, Health, HealthState
+from model.tools import Clock
+from outbox.settings import OutboxSettings
+from outbox.slots import Slots
+from outbox.targets import Circuit, Target
+
+#: Loads the bytes of a blob.
+Load = Callable[[str], Awaitable[bytes | None]]
+#: The canonical record as it is now, by record id.
+Describe = Callable[[str], Awaitable[Mapping[str, Any]]]
+
+
+def message_of(delivery: Delivery) -> Message:
+    """The message of a delivery to a customer; its files have no bytes yet."""
+    body = delivery.body
+    to = body.get("to")
+    return Message(
+        key=delivery.key,
+        purpose=delivery.purpose,
+        reference=body.get("reference") or "",
+        to=Identity(**to) if to else None,
+        name=body.get("name", ""),
+        subject=body.get("subject", ""),
+        text=body.get("text", ""),
+        html=body.get("html"),
+        language=body.get("language"),
+        files=tuple(OutgoingFile(**file) for file in body.get("files", ())),
+        cc=tuple(body.get("cc", ())),
+        thread=body.get("thread", {}),
+        token=body.get("token", ""),
+    )
+
+
+def sends(channel: Channel) -> bool:
+    """Whether a channel can carry messages to customers at all."""
+    return isinstance(channel.connector, Sender | Responder)
+
+
+def channel_target(
+    channel: Channel, slots: Slots, load: Load, settings: OutboxSettings, clock: Clock
+) -> Target:
+    """A channel as the outbox sees it."""
+    connector = channel.connector
+
+    async def send(delivery: Delivery) -> Receipt:
+        message = message_of(delivery)
+        ridden = await _ride(delivery, message, slots, clock)
+        if ridden is not None:
+            return ridden
+        if not isinstance(connector, Sender):
+            raise PermanentFailure(Reason.WINDOW, "the channel can answer only while the request is open")
+        return await connector.send(await _with_bytes(message, load))
+
+    async def resolve(delivery: Delivery) -> Receipt | None:
+        assert isinstance(connector, Resolver)
+        return await connector.resolve(message_of(delivery))
+
+    def told(failure: SendFailure | None) -> None:
+        if failure is None:
+            channel.health, channel.last_ok_at = OK, clock.now()
+        elif getattr(failure, "reason", None) in PAUSING:
+            repair = (
+                "mend the channel's settings or credentials, then: forebay channel resume " + channel.name
+            )
+            channel.health = Health(HealthState.FAILING, failure.detail, repair)
+        elif getattr(failure, "reason", None) in (Reason.UNREACHABLE, Reason.TIMEOUT, Reason.SERVER):
+            channel.health = Health(HealthState.FAILING, failure.detail, "it is tried again by itself")
+
+    return Target(
+        name=channel.name,
+        kind=channel.kind,
+        downstream=False,
+        on_uncertain=channel.settings.on_uncertain or channel.spec.on_uncertain,
+        concurrency=channel.settings.limits.send_concurrency,
+        rate=channel.settings.limits.send_rate,
+        circuit=Circuit(settings.circuit),
+        send=send,
+        resolve=resolve if isinstance(connector, Resolver) else None,
+        open=lambda: channel.open,
+        told=told,
+    )
+
+
+async def _ride(delivery: Delivery, message: Message, slots: Slots, clock: Clock) -> Receipt | None:
+    """Let an acknowledgement ride on the answer of a door that still waits; None when none does."""
+    if delivery.purpose is not Purpose.ACKNOWLEDGEMENT:
+        return None
+    slot = slots.take(delivery.envelope)
+    if slot is None:
+        return None
+    if not await slot.fill(message):
+        raise Uncertain("the answer at the door may not have carried it")
+    return Receipt("", clock.now(), {"way": "answer at the door"})
+
+
+async def _with_bytes(message: Message, load: Load) -> Message:
+    files = []
+    for file in message.files:
+        data = await load(file.sha256)
+        if data is None:
+            raise PermanentFailure(Reason.REQUEST, f"the bytes of attachment {file.filename!r} are gone")
+        files.append(replace(file, data=data))
+    return replace(message, files=tuple(files)) if files else message
+
+
+class DestinationState:
+    """A destination at run time: what is known of its health."""
+
+    def __init__(
+        self, name: str, spec: DestinationSpec, settings: DestinationSettings, destination: Destination
+    ) -> None:
+        self.name = name
+        self.spec = spec
+        self.settings = settings
+        self.destination = destination
+        self.health = Health(HealthState.UNKNOWN)
+        self.paused: str | None = None
+
+    @property
+    def open(self) -> bool:
+        return self.settings.enabled and self.paused is None
+
+
+def destination_target(
+    state: DestinationState, describe: Describe, settings: OutboxSettings, clock: Clock
+) -> Target:
+    """A destination as the outbox sees it."""
+
+    async def send(delivery: Delivery) -> Receipt:
+        record = await describe(delivery.record or "")
+        return await state.destination.deliver(
+            HandOver(
+                key=delivery.key,
+                type=delivery.body["type"],
+                reference=delivery.body["reference"],
+                at=delivery.created_at,
+                record=record,
+                update=delivery.body.get("update", {}),
+                remote_id=delivery.body.get("remote_id"),
+            )
+        )
+
+    def told(failure: SendFailure | None) -> None:
+        if failure is None:
+            state.health = OK
+        elif not isinstance(failure, PermanentFailure) or failure.reason in PAUSING:
+            state.health = Health(
+                HealthState.FAILING, failure.detail, "check the destination's address and credentials"
+            )
+
+    return Target(
+        name=state.name,
+        kind=state.spec.kind,
+        downstream=True,
+        on_uncertain=state.settings.on_uncertain or state.spec.on_uncertain,
+        concurrency=state.settings.concurrency,
+        rate=state.settings.rate,
+        circuit=Circuit(settings.circuit),
+        send=send,
+        resolve=None,
+        open=lambda: state.open,
+        told=told,
+    )

@@ -1,0 +1,307 @@
+"""The dispatcher: claims what is due, sends it, and settles what came of it.
+
+An attempt is written before its I/O. Failure before the far side can have accepted is definite; no answer
+after that is uncertain, and resolved by look-up or by the channel's policy (law 9).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from model.delivery import Delivery, Receipt
+from model.failures import (
+    PAUSING,
+    PermanentFailure,
+    Reason,
+    SendFailure,
+    TemporaryFailure,
+    Uncertain,
+)
+from model.tools import Clock, Ids, Log
+from outbox import settle
+from outbox.settings import OutboxSettings
+from outbox.targets import Target
+from store import deliveries
+from store.errors import StoreBusy
+from store.store import Store
+from store.units import Guard, Insert, Unit
+
+#: How often uncertain deliveries are resolved, seconds.
+_RESOLVE_EVERY = 2.0
+
+
+class Dispatcher:
+    """Sends deliveries to all targets, each within its own room."""
+
+    def __init__(
+        self,
+        store: Store,
+        targets: Mapping[str, Target],
+        settings: OutboxSettings,
+        settler: settle.Settler,
+        *,
+        clock: Clock,
+        ids: Ids,
+        log: Log,
+        hook: Callable[[str], None] | None = None,
+        count: Callable[[str, str, str], None] | None = None,
+    ) -> None:
+        self._store = store
+        self._targets = targets
+        self._settings = settings
+        self._settler = settler
+        self._clock = clock
+        self._ids = ids
+        self._log = log
+        self._hook = hook or (lambda name: None)
+        self._count = count
+        self._queues: dict[str, deque[Delivery]] = {}
+        self._running: dict[str, int] = {}
+        self._reserved = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
+        self._stopping = False
+
+    # ---- places for deliveries that are born claimed
+
+    def reserve(self, target: str) -> bool:
+        """A place in memory for a new delivery to a target that can send now."""
+        found = self._targets.get(target)
+        if found is None or not self._ready(found) or self._stopping:
+            return False
+        if sum(map(len, self._queues.values())) + self._reserved >= self._settings.hot_queue:
+            return False
+        self._reserved += 1
+        return True
+
+    def give_back(self) -> None:
+        self._reserved -= 1
+
+    def put(self, delivery: Delivery) -> None:
+        """Send a committed delivery that has a reserved place."""
+        self._reserved -= 1
+        self._enqueue(delivery)
+
+    def wake(self) -> None:
+        """Look for what is due at once."""
+        self._wake.set()
+
+    @property
+    def working(self) -> set[str]:
+        """Deliveries that this process has in hand; recovery leaves them alone."""
+        queued = {one.id for queue in self._queues.values() for one in queue}
+        return queued | {task.get_name() for task in self._tasks}
+
+    # ---- the loop
+
+    async def run(self) -> None:
+        """Send until stopped; ends when everything under way has ended."""
+        resolver = asyncio.create_task(self._resolve_on())
+        try:
+            while not self._stopping:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._settings.poll.total_seconds()):
+                        await self._wake.wait()
+                self._wake.clear()
+                await self._claim()
+            while self._tasks:
+                await asyncio.wait(self._tasks)
+        finally:
+            resolver.cancel()
+            for task in self._tasks:
+                task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await resolver
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def stop(self) -> None:
+        """Claim nothing more and finish what is under way; queued ones go back by recovery."""
+        self._stopping = True
+        for queue in self._queues.values():
+            queue.clear()
+        self._wake.set()
+
+    def _ready(self, target: Target) -> bool:
+        return not self._store.on_hold and target.open() and target.circuit.closed(self._clock.now())
+
+    def _room(self) -> dict[str, int]:
+        """For each target that can send, how many more deliveries it may be given."""
+        room = {}
+        for name, target in self._targets.items():
+            if not self._ready(target):
+                continue
+            in_hand = self._running.get(name, 0) + len(self._queues.get(name, ()))
+            limit = 1 if target.circuit.until else target.concurrency * 2
+            if in_hand < limit:
+                room[name] = min(limit - in_hand, self._settings.claim_batch)
+        return room
+
+    async def _claim(self) -> None:
+        room = self._room()
+        if not room:
+            return
+        now = self._clock.now()
+        try:
+            due = await self._store.read(lambda c: deliveries.due_targets(c, room, now))
+            room = {name: n for name, n in room.items() if name in due}
+            if not room:
+                return
+            token = self._ids.new()
+            found = await self._store.run(
+                lambda c: deliveries.claim(
+                    c,
+                    owner=self._store.owner,
+                    token=token,
+                    room=room,
+                    now=now,
+                    head_wait=self._settings.head_wait,
+                ),
+                "claim.deliveries",
+            )
+        except StoreBusy as error:
+            self._log.warning("sending.waits", why=str(error))
+            return
+        for one in found:
+            self._enqueue(one)
+
+    def _enqueue(self, delivery: Delivery) -> None:
+        self._queues.setdefault(delivery.target, deque()).append(delivery)
+        self._fill(delivery.target)
+
+    def _fill(self, name: str) -> None:
+        """Start as many sends of a target as it takes at once."""
+        target, queue = self._targets.get(name), self._queues.get(name)
+        if target is None or not queue:
+            return
+        while queue and self._running.get(name, 0) < target.concurrency and not self._stopping:
+            delivery = queue.popleft()
+            self._running[name] = self._running.get(name, 0) + 1
+            task = asyncio.create_task(self._work(delivery, target), name=delivery.id)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _work(self, delivery: Delivery, target: Target) -> None:
+        try:
+            await self._deliver(delivery, target)
+        except StoreBusy as error:
+            # Claimed still; recovery frees it, as uncertain if the try had begun.
+            self._log.warning("sending.waits", delivery=delivery.id, why=str(error))
+        except Exception as error:
+            self._log.error("delivery.failed", delivery=delivery.id, target=target.name, exc_info=error)
+        finally:
+            self._running[target.name] -= 1
+            self._fill(target.name)
+            if not self._queues.get(target.name):
+                self._wake.set()
+
+    # ---- one delivery
+
+    async def _deliver(self, delivery: Delivery, target: Target) -> None:
+        now = self._clock.now()
+        if delivery.expires_at is not None and now >= delivery.expires_at:
+            await self._settler.expired(delivery)
+            return
+        if self._store.on_hold or not target.open() or not target.circuit.lets_through(now):
+            await self._settler.postponed(delivery, target.circuit.until or now)
+            return
+        wait = target.wait_for_rate(now)
+        if wait:
+            await self._clock.sleep(wait)
+        n = delivery.attempts + 1
+        if not await self._begin(delivery, n):
+            target.circuit.trying = False
+            return
+        try:
+            receipt = await self._try(delivery, target)
+        except asyncio.CancelledError:
+            raise
+        except SendFailure as failure:
+            self._learn(target, failure)
+            await self._settler.failed(delivery, n, failure, target)
+            self._tell(delivery, target, _outcome(failure))
+        else:
+            self._learn(target, None)
+            await self._settler.delivered(delivery, n, receipt, target)
+            self._tell(delivery, target, "delivered")
+
+    async def _begin(self, delivery: Delivery, n: int) -> bool:
+        """Write the attempt; False when the claim is lost."""
+        guard = Guard("delivery", {"id": delivery.id, "claim": delivery.claim}, {"attempts": n})
+        attempt = {
+            "delivery": delivery.id,
+            "n": n,
+            "claim": delivery.claim,
+            "phase": "started",
+            "started_at": self._clock.now(),
+        }
+        return await self._store.submit(Unit(guard, (Insert("attempt", attempt),), label="attempt"))
+
+    async def _try(self, delivery: Delivery, target: Target) -> Receipt:
+        """One try; whatever is not one of our failures counts as temporary and keeps its traceback."""
+        self._hook("send.before")
+        try:
+            async with asyncio.timeout(self._settings.attempt_timeout.total_seconds()):
+                receipt = await target.send(delivery)
+        except SendFailure:
+            raise
+        except TimeoutError:
+            raise Uncertain(f"no answer within {self._settings.attempt_timeout}") from None
+        except Exception as error:
+            self._log.error("send.error", delivery=delivery.id, target=target.name, exc_info=error)
+            raise TemporaryFailure(Reason.SERVER, f"{type(error).__name__} in the connector") from error
+        self._hook("send.after")
+        return receipt
+
+    def _learn(self, target: Target, failure: SendFailure | None) -> None:
+        target.circuit.record(failure, self._clock.now())
+        target.told(failure)
+        if failure is not None and getattr(failure, "reason", None) in PAUSING:
+            self._log.error("target.paused", target=target.name, why=str(failure))
+
+    def _tell(self, delivery: Delivery, target: Target, outcome: str) -> None:
+        if self._count:
+            self._count(target.name, delivery.purpose.value, outcome)
+
+    # ---- uncertain ones
+
+    async def _resolve_on(self) -> None:
+        while True:
+            try:
+                for one in await self._store.read(lambda c: deliveries.uncertain(c, 100)):
+                    await self._resolve(one)
+            except StoreBusy as error:
+                self._log.warning("resolving.waits", why=str(error))
+            except Exception as error:
+                self._log.error("resolving.failed", exc_info=error)
+            await asyncio.sleep(_RESOLVE_EVERY)
+
+    async def _resolve(self, delivery: Delivery) -> None:
+        """By look-up where the far side can tell, else by the channel's policy."""
+        target = self._targets.get(delivery.target)
+        if target is None or self._store.on_hold:
+            return
+        if target.resolve is None:
+            await self._settler.by_policy(delivery, target)
+            return
+        if not self._ready(target):
+            return
+        try:
+            receipt = await target.resolve(delivery)
+        except Uncertain:
+            await self._settler.by_policy(delivery, target)
+        except (TemporaryFailure, PermanentFailure) as failure:
+            self._log.warning("resolving.failed", target=target.name, why=str(failure))
+        else:
+            await self._settler.resolved(delivery, receipt, target)
+        self._wake.set()
+
+
+def _outcome(failure: SendFailure) -> str:
+    if isinstance(failure, Uncertain):
+        return "uncertain"
+    reason: Any = getattr(failure, "reason", Reason.SERVER)
+    return str(reason.value)

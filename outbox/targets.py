@@ -1,0 +1,98 @@
+"""Where deliveries go: a channel or a destination, with its room, its pace and its circuit."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from model.delivery import Delivery, OnUncertain, Receipt
+from model.failures import PAUSING, Reason, SendFailure, TemporaryFailure
+from outbox.settings import CircuitSettings
+
+#: Reasons that mean the target is down, not that it dislikes one message.
+_DOWN = frozenset({Reason.UNREACHABLE, Reason.TIMEOUT, Reason.SERVER})
+
+
+@dataclass(slots=True)
+class Circuit:
+    """Closed while all is well; open after failures in a row; then one message tries the way."""
+
+    settings: CircuitSettings
+    failures: int = 0
+    until: datetime | None = None
+    why: str = ""
+    trying: bool = False
+
+    def lets_through(self, now: datetime) -> bool:
+        """Whether a message may go now; half-open lets one through."""
+        if self.until is None:
+            return True
+        if now < self.until or self.trying:
+            return False
+        self.trying = True
+        return True
+
+    def closed(self, now: datetime) -> bool:
+        """Whether claiming for the target is worth it."""
+        return self.until is None or (now >= self.until and not self.trying)
+
+    def record(self, failure: SendFailure | None, now: datetime) -> None:
+        """Learn from one try."""
+        self.trying = False
+        if failure is None:
+            self.failures, self.until, self.why = 0, None, ""
+            return
+        reason = getattr(failure, "reason", None)
+        if reason in PAUSING:
+            self._open(now, self.settings.pause_last, f"{reason}: {failure.detail}")
+        elif reason is Reason.THROTTLED:
+            wait = getattr(failure, "retry_after", None) or self.settings.pause
+            self._open(now, min(wait, timedelta(hours=1)), "throttled by the far side")
+        elif isinstance(failure, TemporaryFailure) and reason in _DOWN:
+            self.failures += 1
+            if self.failures >= self.settings.failures:
+                doublings = min(self.failures - self.settings.failures, 10)
+                pause = min(self.settings.pause * 2**doublings, self.settings.pause_last)
+                self._open(now, pause, failure.detail)
+        else:
+            # It answered, if only to refuse this one message: it is up.
+            self.failures, self.until = 0, None
+
+    def _open(self, now: datetime, pause: timedelta, why: str) -> None:
+        self.until, self.why = now + pause, why
+
+    def close(self) -> None:
+        """By the operator's word: try at once."""
+        self.failures, self.until, self.trying = 0, None, False
+
+
+@dataclass(slots=True, kw_only=True)
+class Target:
+    """One place that deliveries go to."""
+
+    name: str
+    kind: str
+    downstream: bool
+    on_uncertain: OnUncertain
+    concurrency: int
+    rate: float | None
+    circuit: Circuit
+    send: Callable[[Delivery], Awaitable[Receipt]]
+    """One try; raises the failures of `model.failures`."""
+    resolve: Callable[[Delivery], Awaitable[Receipt | None]] | None
+    """Looks up whether an uncertain delivery was taken, where the far side can tell."""
+    open: Callable[[], bool]
+    """Whether an operator lets it send."""
+    told: Callable[[SendFailure | None], None] = lambda failure: None
+    """Hears how each try went, for the health of the channel."""
+    free_at: datetime | None = field(default=None)
+    """When the rate allows the next message."""
+
+    def wait_for_rate(self, now: datetime) -> float:
+        """Seconds to wait before the next message, and take its turn."""
+        if self.rate is None:
+            return 0.0
+        start = max(now, self.free_at or now)
+        self.free_at = start + timedelta(seconds=1 / self.rate)
+        return (start - now).total_seconds()

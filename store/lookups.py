@@ -1,0 +1,176 @@
+"""What processing must know about many envelopes at once: a handful of queries for a whole batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, and_, func, select
+
+from model.delivery import AUTOMATIC
+from store.schema import delivery, envelope, identity, record, thread_key
+
+_AUTOMATIC = tuple(sorted(purpose.value for purpose in AUTOMATIC))
+
+
+@dataclass(slots=True)
+class Questions:
+    """Everything that a batch asks."""
+
+    identities: set[tuple[str, str]] = field(default_factory=set)
+    thread_keys: set[str] = field(default_factory=set)
+    records: set[str] = field(default_factory=set)
+    references: set[str] = field(default_factory=set)
+    fingerprints: set[str] = field(default_factory=set)
+    conversations: set[str] = field(default_factory=set)
+    addresses: set[str] = field(default_factory=set)
+    domains: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A record that exists."""
+
+    id: str
+    reference: str
+    state: str
+    contact: str | None
+    conversation: str | None
+    updated_at: datetime
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """An earlier envelope with the same content."""
+
+    id: str
+    account: str
+    source_id: str
+    record: str
+    received_at: datetime
+
+
+@dataclass(slots=True)
+class Findings:
+    """The answers."""
+
+    contacts: dict[tuple[str, str], str] = field(default_factory=dict)
+    threads: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+    """Thread key to record, and to the delivery of ours that carries it."""
+    records: dict[str, Known] = field(default_factory=dict)
+    by_reference: dict[str, str] = field(default_factory=dict)
+    by_conversation: dict[str, str] = field(default_factory=dict)
+    twins: dict[str, list[Twin]] = field(default_factory=dict)
+    destinations: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Record to the destinations that it was handed over to."""
+    acknowledged: set[str] = field(default_factory=set)
+    address_hour: dict[str, int] = field(default_factory=dict)
+    address_day: dict[str, int] = field(default_factory=dict)
+    domain_hour: dict[str, int] = field(default_factory=dict)
+
+
+def answer(connection: Connection, asked: Questions, now: datetime) -> Findings:
+    """Answer all questions of a batch."""
+    found = Findings()
+    wanted = set(asked.records)
+    if asked.identities:
+        _contacts(connection, asked.identities, found)
+    if asked.thread_keys:
+        t = thread_key.c
+        for row in connection.execute(
+            select(t.key, t.record, t.delivery).where(t.key.in_(asked.thread_keys))
+        ):
+            found.threads[row.key] = (row.record, row.delivery)
+            wanted.add(row.record)
+    if asked.references:
+        e = envelope.c
+        query = select(e.reference, e.record).where(e.reference.in_(asked.references), e.record.is_not(None))
+        found.by_reference = {row.reference: row.record for row in connection.execute(query)}
+        wanted |= set(found.by_reference.values())
+    if asked.fingerprints:
+        wanted |= _twins(connection, asked.fingerprints, found)
+    if asked.conversations:
+        wanted |= _conversations(connection, asked.conversations, found)
+    if wanted:
+        _records(connection, wanted, found)
+    if asked.addresses:
+        _sent(connection, asked, now, found)
+    return found
+
+
+def _contacts(connection: Connection, wanted: Iterable[tuple[str, str]], found: Findings) -> None:
+    values = {value for _, value in wanted}
+    i = identity.c
+    rows = connection.execute(select(i.kind, i.value, i.contact).where(i.value.in_(values)))
+    found.contacts = {(row.kind, row.value): row.contact for row in rows}
+
+
+def _twins(connection: Connection, fingerprints: set[str], found: Findings) -> set[str]:
+    e = envelope.c
+    rows = connection.execute(
+        select(e.id, e.account, e.source_id, e.fingerprint, e.record, e.received_at)
+        .where(e.fingerprint.in_(fingerprints), e.record.is_not(None))
+        .order_by(e.id)
+    ).all()
+    for row in rows:
+        twin = Twin(row.id, row.account, row.source_id, row.record, row.received_at)
+        found.twins.setdefault(row.fingerprint, []).append(twin)
+    return {row.record for row in rows}
+
+
+def _conversations(connection: Connection, wanted: set[str], found: Findings) -> set[str]:
+    r = record.c
+    latest = select(r.conversation, func.max(r.id).label("id")).where(r.conversation.in_(wanted))
+    rows = connection.execute(latest.group_by(r.conversation)).all()
+    found.by_conversation = {row.conversation: row.id for row in rows}
+    return {row.id for row in rows}
+
+
+def _records(connection: Connection, wanted: set[str], found: Findings) -> None:
+    r = record.c
+    columns = (r.id, r.reference, r.state, r.contact, r.conversation, r.updated_at, r.channel)
+    for row in connection.execute(select(*columns).where(r.id.in_(wanted))):
+        found.records[row.id] = Known(*row)
+    d = delivery.c
+    destinations: dict[str, set[str]] = {}
+    rows = connection.execute(
+        select(d.record, d.target, d.downstream, d.purpose, d.state).where(d.record.in_(wanted))
+    )
+    for row in rows:
+        if row.downstream:
+            destinations.setdefault(row.record, set()).add(row.target)
+        elif row.purpose == "acknowledgement" and row.state != "cancelled":
+            found.acknowledged.add(row.record)
+    found.destinations = {id_: tuple(sorted(names)) for id_, names in destinations.items()}
+
+
+def _sent(connection: Connection, asked: Questions, now: datetime, found: Findings) -> None:
+    """How much automatic mail an address got in the last day and hour, and a domain in the last hour."""
+    d = delivery.c
+    automatic = and_(d.purpose.in_(_AUTOMATIC), d.state != "cancelled")
+    hour, day = now - timedelta(hours=1), now - timedelta(days=1)
+    query = select(d.address, d.created_at).where(
+        d.address.in_(asked.addresses), d.created_at > day, automatic
+    )
+    for row in connection.execute(query):
+        found.address_day[row.address] = found.address_day.get(row.address, 0) + 1
+        if row.created_at > hour:
+            found.address_hour[row.address] = found.address_hour.get(row.address, 0) + 1
+    if asked.domains:
+        by_domain = (
+            select(d.domain, func.count().label("n"))
+            .where(d.domain.in_(asked.domains), d.created_at > hour, automatic)
+            .group_by(d.domain)
+        )
+        found.domain_hour = {row.domain: row.n for row in connection.execute(by_domain)}
+
+
+def sent_in_the_last_hour(connection: Connection, now: datetime) -> int:
+    """All automatic messages of the last hour."""
+    d = delivery.c
+    query = select(func.count()).where(
+        d.created_at > now - timedelta(hours=1), d.purpose.in_(_AUTOMATIC), d.state != "cancelled"
+    )
+    return int(connection.scalar(query) or 0)
