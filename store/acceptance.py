@@ -11,6 +11,7 @@ from sqlalchemy import Connection, and_, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from store import flush
+from store.conditions import ENVELOPES_AT_WORK, among
 from store.schema import blob, envelope, tombstone
 from store.sets import encode, insert_set, update_set
 from store.units import Count, Insert
@@ -150,7 +151,9 @@ def _with_state(
     taken: set[str | None] = set()
     if keys:
         busy = select(envelope.c.order_key).where(
-            envelope.c.order_key.in_(keys), envelope.c.state.in_(("waiting", "claimed"))
+            envelope.c.order_key.in_(keys),
+            envelope.c.order_key.is_not(None),
+            among(envelope.c.state, ENVELOPES_AT_WORK),
         )
         taken = set(connection.scalars(busy))
     result = []

@@ -6,11 +6,15 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, case, exists, func, or_, select, update
+from sqlalchemy import Connection, Row, and_, case, exists, func, not_, or_, select, update
 
 from model.delivery import Delivery, Purpose
 from model.states import DeliveryState
+from store.conditions import DELIVERIES_IN_LINE, SETTLED_DELIVERIES, among, stands
 from store.schema import attempt, contact, delivery, record
+
+#: What the index of unsettled deliveries holds.
+_UNSETTLED = not_(among(delivery.c.state, SETTLED_DELIVERIES))
 
 
 def from_row(row: Row[Any]) -> Delivery:
@@ -69,7 +73,9 @@ def claim(
 
 def _claimed_after_death(connection: Connection, owner: str) -> list[str]:
     d = delivery.c
-    query = select(d.id).where(d.state == "claimed", d.owner == owner, d.claims > 0).limit(1)
+    query = (
+        select(d.id).where(_UNSETTLED, stands(d.state, "claimed"), d.owner == owner, d.claims > 0).limit(1)
+    )
     return list(connection.scalars(query))
 
 
@@ -88,6 +94,8 @@ def _claim(
     stuck = other.c.created_at < now - head_wait
     blocked = exists().where(
         other.c.order_key == d.c.order_key,
+        among(other.c.state, DELIVERIES_IN_LINE),
+        other.c.order_key.is_not(None),
         other.c.id != d.c.id,
         or_(
             other.c.state == "claimed",
@@ -98,18 +106,20 @@ def _claim(
     )
     chosen = (
         select(d.c.id)
-        .where(d.c.target == target, d.c.state == "waiting", d.c.next_at <= now)
+        .where(d.c.target == target, stands(d.c.state, "waiting"), d.c.next_at <= now)
         .where(d.c.claims > 0 if recovered else d.c.claims == 0)
         .where(or_(d.c.order_key.is_(None), ~blocked))
         .order_by(d.c.next_at, d.c.id)
         .limit(limit)
     )
     if connection.dialect.name == "postgresql":
-        chosen = chosen.with_for_update(skip_locked=True)
+        # Apart from the UPDATE, or a planner could run it again for each row and lock more than the limit.
+        chosen = select(chosen.with_for_update(skip_locked=True).cte("chosen").c.id)
     rows = connection.execute(
         update(d)
         .where(d.c.id.in_(chosen.scalar_subquery()))
-        .values(state="claimed", claim=token, owner=owner)
+        # From here on next_at says since when it is claimed; after a failed try it is the next one's time.
+        .values(state="claimed", claim=token, owner=owner, next_at=now)
         .returning(*d.c)
     ).all()
     return sorted((from_row(row) for row in rows), key=lambda one: (one.seq, one.id))
@@ -139,12 +149,13 @@ def recover(
     killer = died >= max_claims
     statement = (
         update(d)
-        .where(d.c.state == "claimed", lost)
+        .where(_UNSETTLED, stands(d.c.state, "claimed"), lost)
         .values(
-            state=case((under_way, "uncertain"), (killer, "held"), else_="waiting"),
+            # The killer first: uncertain ones may be sent again, which would kill for ever.
+            state=case((killer, "held"), (under_way, "uncertain"), else_="waiting"),
             detail=case(
+                (killer, f"the daemon died {max_claims} times while sending it; it may have been delivered"),
                 (under_way, "the daemon stopped while it was being sent"),
-                (killer, f"the daemon died {max_claims} times while sending it"),
                 else_=d.c.detail,
             ),
             claims=died,
@@ -167,7 +178,7 @@ def release(connection: Connection, owner: str) -> None:
 def next_due(connection: Connection) -> datetime | None:
     """When the next waiting delivery is due."""
     found: datetime | None = connection.scalar(
-        select(func.min(delivery.c.next_at)).where(delivery.c.state == "waiting")
+        select(func.min(delivery.c.next_at)).where(stands(delivery.c.state, "waiting"))
     )
     return found
 
@@ -175,7 +186,7 @@ def next_due(connection: Connection) -> datetime | None:
 def uncertain(connection: Connection, limit: int) -> list[Delivery]:
     """Uncertain deliveries, oldest first; the outbox resolves each by look-up or by its channel's policy."""
     d = delivery.c
-    query = select(delivery).where(d.state == "uncertain").order_by(d.id).limit(limit)
+    query = select(delivery).where(_UNSETTLED, stands(d.state, "uncertain")).order_by(d.id).limit(limit)
     return [from_row(row) for row in connection.execute(query)]
 
 
@@ -183,7 +194,9 @@ def due_targets(connection: Connection, names: Collection[str], now: datetime) -
     """Which of the targets have something due: worth asking the writer for a claim."""
     d = delivery.c
     query = (
-        select(d.target).where(d.target.in_(list(names)), d.state == "waiting", d.next_at <= now).distinct()
+        select(d.target)
+        .where(d.target.in_(list(names)), stands(d.state, "waiting"), d.next_at <= now)
+        .distinct()
     )
     return set(connection.scalars(query))
 
