@@ -190,7 +190,7 @@ class WebhookSettings(ChannelSettings):
     def _known_timezone(self) -> WebhookSettings:
         try:
             ZoneInfo(self.timezone)
-        except (ValueError, OSError):
+        except (KeyError, ValueError, OSError):
             raise ValueError("timezone: write an IANA name such as Asia/Shanghai") from None
         return self
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from model import body, ids
@@ -13,7 +14,9 @@ from normalizer.contract import Source
 _FIELDS = ("name", "contact", "email", "phone", "company", "subject", "message")
 #: Fields of ours that say nothing about the customer's matter.
 _HIDDEN = frozenset({"key", "token", "reference", "_charset_"})
-_SHORT, _SUBJECT = 200, 500
+_SHORT, _SUBJECT, _CONTACT = 200, 500, 2_000
+#: What people write between an address and a number; a bare slash belongs to German numbers.
+_SEPARATORS = re.compile(r"[,;，；、|\n]|\s/\s")
 
 
 def read(source: Source) -> Draft:
@@ -53,7 +56,11 @@ def _identities(form: body.Form, names: Mapping[str, str], region: str) -> tuple
     found = [
         identity.email(form.first(names["email"])),
         identity.phone(form.first(names["phone"]), region),
-        *identity.find(form.first(names["contact"]), region),
+        *(
+            one
+            for piece in _SEPARATORS.split(form.first(names["contact"])[:_CONTACT])
+            for one in identity.find(piece, region)
+        ),
     ]
     return tuple(dict.fromkeys(one for one in found if one is not None))
 
