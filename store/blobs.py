@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import fcntl
 import hashlib
 import os
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,13 +17,18 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from model.tools import Raw, Spooled
+from store.errors import StoreBusy
 from store.schema import blob
 
 _CHUNK = 262_144
 
 
 class Blobs:
-    """The files of large blobs, in a folder of two levels by digest."""
+    """The files of large blobs, in a folder of two levels by digest.
+
+    The sweeper may find a file unused at the moment in which it comes again. Both therefore look and act
+    under a lock of the file system, and a file that came again has a new modification time.
+    """
 
     def __init__(self, folder: Path, inline_bytes: int) -> None:
         self._folder = folder
@@ -30,7 +38,10 @@ class Blobs:
         return self._folder / sha256[:2] / sha256
 
     async def prepare(self, raw: Raw, now: datetime) -> dict[str, Any]:
-        """The row of a blob; a large one is on the disk and synced when this returns."""
+        """The row of a blob; a large one is on the disk and synced when this returns.
+
+        Raises StoreBusy when the disk is full.
+        """
         if isinstance(raw, bytes) and len(raw) <= self._inline:
             return {
                 "sha256": hashlib.sha256(raw).hexdigest(),
@@ -39,34 +50,49 @@ class Blobs:
                 "data": raw,
                 "stored_at": now,
             }
-        sha256, size = await asyncio.to_thread(self._keep, raw)
+        try:
+            sha256, size = await asyncio.to_thread(self._keep, raw, now.timestamp())
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise StoreBusy("the disk is full") from error
+            raise
         return {"sha256": sha256, "size": size, "place": "file", "data": None, "stored_at": now}
 
-    def _keep(self, raw: Raw) -> tuple[str, int]:
+    def _keep(self, raw: Raw, now: float) -> tuple[str, int]:
         sha256 = raw.sha256 if isinstance(raw, Spooled) else hashlib.sha256(raw).hexdigest()
         size = raw.size if isinstance(raw, Spooled) else len(raw)
         target = self.path(sha256)
-        if target.exists() and target.stat().st_size == size:
-            os.utime(target)  # seen again: the sweeper must not think it forgotten
-            return sha256, size
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{sha256}.{secrets.token_hex(8)}")
-        try:
-            with temporary.open("wb") as out:
-                if isinstance(raw, Spooled):
-                    with raw.path.open("rb") as source:
-                        while chunk := source.read(_CHUNK):
-                            out.write(chunk)
-                else:
-                    out.write(raw)
-                out.flush()
-                os.fsync(out.fileno())
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
+        if not self._seen_again(target, size, now):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            temporary = target.with_name(f".{sha256}.{secrets.token_hex(8)}")
+            try:
+                _write(temporary, raw)
+                os.utime(temporary, (now, now))
+                with self._locked():
+                    temporary.replace(target)
+            finally:
+                temporary.unlink(missing_ok=True)
+        # Also when it was there: whoever wrote it may not have come to this line yet.
         _sync_folder(target.parent)
         _sync_folder(self._folder)
         return sha256, size
+
+    def _seen_again(self, target: Path, size: int, now: float) -> bool:
+        with self._locked():
+            if not target.exists() or target.stat().st_size != size:
+                return False
+            os.utime(target, (now, now))
+            return True
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Alone among all threads and processes that use the folder; for a few system calls at the most."""
+        handle = os.open(self._folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
 
     def load(self, connection: Connection, sha256: str) -> bytes | None:
         """All bytes of a blob, for readers; None when there is no such blob."""
@@ -87,9 +113,57 @@ class Blobs:
         finally:
             source.close()
 
-    def delete(self, sha256: str) -> None:
-        """Remove the file of a blob whose row is gone."""
-        self.path(sha256).unlink(missing_ok=True)
+    def delete(self, sha256: str, before: datetime) -> bool:
+        """Remove the file of a blob without a row, unless it came again since `before`."""
+        return self._delete(self.path(sha256), before.timestamp())
+
+    def _delete(self, path: Path, before: float) -> bool:
+        with self._locked():
+            try:
+                if path.stat().st_mtime >= before:
+                    return False
+                path.unlink()
+            except FileNotFoundError:
+                return False
+        return True
+
+    def size(self, sha256: str) -> int | None:
+        """Bytes of the file of a blob; None when there is none."""
+        try:
+            return self.path(sha256).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def old_files(self, before: datetime) -> Iterator[str]:
+        """Digests of the files that nobody has touched since `before`."""
+        for path in self._folder.glob("??/*"):
+            if not path.name.startswith(".") and _older(path, before.timestamp()):
+                yield path.name
+
+    def delete_temporary(self, before: datetime) -> int:
+        """Remove what crashes left half-written; how many files it were."""
+        found = [path for path in self._folder.glob("??/.*") if _older(path, before.timestamp())]
+        return sum(self._delete(path, before.timestamp()) for path in found)
+
+
+def _older(path: Path, before: float) -> bool:
+    try:
+        return path.stat().st_mtime < before
+    except FileNotFoundError:
+        return False
+
+
+def _write(path: Path, raw: Raw) -> None:
+    """Write and sync all bytes."""
+    with path.open("wb") as out:
+        if isinstance(raw, Spooled):
+            with raw.path.open("rb") as source:
+                while chunk := source.read(_CHUNK):
+                    out.write(chunk)
+        else:
+            out.write(raw)
+        out.flush()
+        os.fsync(out.fileno())
 
 
 def _sync_folder(folder: Path) -> None:

@@ -137,9 +137,15 @@ blob = Table(
     Column("sha256", String, primary_key=True),
     Column("size", BigInteger, nullable=False),
     Column("place", String, nullable=False),  # row, file
-    Column("data", LargeBinary),
     Column("stored_at", Instant, nullable=False),
     Column("unused_since", Instant),
+    Column("data", LargeBinary),  # last, so that SQLite reads the others without it
+    Index(
+        "ix_blob_unused",
+        "unused_since",
+        postgresql_where=text("unused_since IS NOT NULL"),
+        sqlite_where=text("unused_since IS NOT NULL"),
+    ),
 )
 
 record = Table(
@@ -338,6 +344,7 @@ event = Table(
     Column("data", Json, nullable=False),
     Index("ix_event_record", "record", "position"),
     Index("uq_event_id", "id", unique=True),
+    sqlite_autoincrement=True,  # else a purged last position would be given again, behind its readers' backs
 )
 
 lease = Table(

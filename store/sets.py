@@ -6,7 +6,8 @@ SQLite reads the rows with json_each, PostgreSQL with json_array_elements; every
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -37,16 +38,37 @@ from store.types import Instant, Json, to_micros
 
 #: What a text of ours may not hold: PostgreSQL cannot store it, and SQLite cuts there.
 _NUL = b"\\u0000"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def encode(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """The rows as one JSON text, in the order of `columns`. Raises TypeError for what JSON cannot say."""
     types = [TABLES[table].c[name].type for name in columns]
-    plain = [[_plain(kind, value) for kind, value in zip(types, row, strict=True)] for row in rows]
-    data = orjson.dumps(plain)
+    given = list(rows)
+    try:
+        plain = [[_plain(kind, value) for kind, value in zip(types, row, strict=True)] for row in given]
+        data = orjson.dumps(plain)
+    except TypeError:
+        # A stranger's half characters and endless numbers; what is still no JSON is a bug of ours.
+        given = [[_sayable(value) for value in row] for row in given]
+        plain = [[_plain(kind, value) for kind, value in zip(types, row, strict=True)] for row in given]
+        data = orjson.dumps(plain)
     if _NUL in data:
         data = orjson.dumps([[_without_nul(value) for value in row] for row in plain])
     return data.decode()
+
+
+def _sayable(value: Any) -> Any:
+    """Without lone surrogates, which no UTF-8 text can hold, and with numbers beyond 64 bits as text."""
+    if isinstance(value, str):
+        return _SURROGATE.sub("\ufffd", value)
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return str(value)
+    if isinstance(value, Mapping):
+        return {_sayable(key): _sayable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_sayable(item) for item in value]
+    return value
 
 
 def _plain(kind: TypeEngine[Any], value: Any) -> Any:

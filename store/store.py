@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
 
 from model.tools import Clock, Ids, Raw
 from store import engine, facts, migrate, schema
@@ -21,7 +22,7 @@ from store.errors import LeaseLost, StoreBusy
 from store.lock import FolderLock
 from store.settings import DatabaseSettings
 from store.units import Unit
-from store.writer import Hook, Writer
+from store.writer import Hook, Writer, diagnose
 
 T = TypeVar("T")
 
@@ -150,11 +151,16 @@ class Store:
     # ---- reading
 
     async def read(self, query: Callable[[Connection], T]) -> T:
-        """Run a query on a reading connection."""
+        """Run a query on a reading connection. Raises StoreBusy when the database is out of reach."""
 
         def run() -> T:
-            with self._read_engine.connect() as connection:
-                return query(connection)
+            try:
+                with self._read_engine.connect() as connection:
+                    return query(connection)
+            except DBAPIError as error:
+                if diagnose(error).lost:
+                    raise StoreBusy("the database is out of reach") from error
+                raise
 
         return await asyncio.get_running_loop().run_in_executor(self._readers, run)
 

@@ -54,10 +54,18 @@ def upgrade() -> None:
         sa.Column("sha256", sa.String(), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("place", sa.String(), nullable=False),
-        sa.Column("data", sa.LargeBinary(), nullable=True),
         sa.Column("stored_at", Instant(), nullable=False),
         sa.Column("unused_since", Instant(), nullable=True),
+        sa.Column("data", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("sha256", name=op.f("pk_blob")),
+    )
+    op.create_index(
+        "ix_blob_unused",
+        "blob",
+        ["unused_since"],
+        unique=False,
+        postgresql_where=sa.text("unused_since IS NOT NULL"),
+        sqlite_where=sa.text("unused_since IS NOT NULL"),
     )
     op.create_table(
         "contact",
@@ -228,6 +236,7 @@ def upgrade() -> None:
         sa.Column("actor", sa.String(), nullable=False),
         sa.Column("data", Json(), nullable=False),
         sa.PrimaryKeyConstraint("position", name=op.f("pk_event")),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_event_record", "event", ["record", "position"], unique=False)
     op.create_index("uq_event_id", "event", ["id"], unique=True)
