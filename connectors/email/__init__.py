@@ -1,0 +1,233 @@
+"""The kind `email`: a mailbox read over IMAP, an SMTP or LMTP door of our own, and a way to send."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from ipaddress import ip_network
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from connectors.contract import ChannelSettings, Connector, ConnectorSpec
+from model.delivery import OnUncertain
+from model.secret import Secret
+from model.tools import Tools
+
+
+def _address(value: str) -> str:
+    local, at, domain = value.strip().lower().rpartition("@")
+    if (
+        not (local and at and domain)
+        or not domain.isascii()
+        or any(c.isspace() or c in '<>,;:"' for c in value)
+    ):
+        raise ValueError("must be a bare address such as feedback@example.com")
+    return f"{local}@{domain}"
+
+
+def _network(value: str) -> str:
+    try:
+        return str(ip_network(value, strict=False))
+    except ValueError:
+        raise ValueError("must be an address or a network such as 10.0.0.0/8") from None
+
+
+Address = Annotated[str, AfterValidator(_address)]
+Network = Annotated[str, AfterValidator(_network)]
+Security = Literal["tls", "starttls", "none"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, populate_by_name=True)
+
+
+class _Server(_Part):
+    """A server of others that we log in to."""
+
+    host: str = Field(min_length=1, description="Name of the server, such as imap.example.com.")
+    security: Security = Field(
+        default="tls",
+        description="tls from the first byte, starttls (never without), or none in the clear.",
+    )
+    allow_plaintext: bool = Field(default=False, description="Must be true before `security: none` is used.")
+
+    @model_validator(mode="after")
+    def _no_accidental_plaintext(self) -> Self:
+        if self.security == "none" and not self.allow_plaintext:
+            raise ValueError(
+                "security: none sends the password in the clear; use tls or starttls, "
+                "or add allow_plaintext: true for a server on this machine"
+            )
+        return self
+
+
+class ImapSettings(_Server):
+    """A mailbox that is read over IMAP."""
+
+    port: int | None = Field(default=None, gt=0, le=65535, description="Port; 993 with tls, else 143.")
+    user: str = Field(min_length=1, description="Login name, mostly the address.")
+    password: Secret = Field(
+        description="Password, or the client authorisation code [授权码] of QQ, 163 and Exmail."
+    )
+    folders: tuple[str, ...] = Field(default=("INBOX",), min_length=1, description="Folders to read.")
+    after: Literal["nothing", "flag", "keyword", "move", "delete"] = Field(
+        default="nothing",
+        description="What to do with a mail at the server once it is stored here: flag marks it as read.",
+    )
+    move_to: str | None = Field(default=None, description="The folder for `after: move`.")
+    keyword: str = Field(default="$FbIngested", description="The keyword for `after: keyword`.")
+    from_: Literal["now", "all"] = Field(
+        default="now",
+        alias="from",
+        description="What the first connection takes: only what comes from now on, or all that is there.",
+    )
+    idle: bool = Field(default=True, description="Wait at the server for new mail where it can (IDLE).")
+    idle_seconds: float = Field(
+        default=540.0,
+        gt=0,
+        le=1740,
+        description="Longest wait at a stretch; many networks cut it at ten minutes.",
+    )
+    chunk: int = Field(default=50, gt=0, le=200, description="Mails fetched at a time at the most.")
+    chunk_bytes: int = Field(
+        default=8_388_608, gt=0, description="Bytes of mail fetched at a time at the most."
+    )
+    timeout: float = Field(default=60.0, gt=0, description="Seconds for one command at the server.")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.after == "move") != (self.move_to is not None):
+            raise ValueError("after: move and move_to go together; give both or neither")
+        if self.move_to in self.folders:
+            raise ValueError("move_to must not be one of the folders that are read")
+        return self
+
+
+class DoorSettings(_Part):
+    """A door of our own that mail servers deliver to."""
+
+    protocol: Literal["smtp", "lmtp"] = Field(default="smtp", description="What the door speaks.")
+    host: str = Field(default="127.0.0.1", description="Address to listen at.")
+    port: int = Field(ge=0, le=65535, description="Port to listen at; 0 takes any free one.")
+    name: str = Field(default="localhost", description="How the door calls itself in its greeting.")
+    recipients: tuple[str, ...] = Field(
+        default=(),
+        description="Addresses taken in; empty means our address and its aliases, `*` any (for tests and demos).",
+    )
+    networks: tuple[Network, ...] = Field(
+        default=(), description="Networks that may deliver; empty means every one that reaches the door."
+    )
+    max_recipients: int = Field(default=50, gt=0, description="Recipients of one mail at the most.")
+    max_line: int = Field(
+        default=65_536,
+        ge=1001,
+        description="Longest line taken, bytes; the standard's 1,000 is often overstepped.",
+    )
+    max_sessions: int = Field(default=100, gt=0, description="Connections at the same time at the most.")
+    idle_timeout: float = Field(
+        default=300.0, gt=0, description="Seconds for one command or one mail before the door hangs up."
+    )
+
+
+class SmtpSettings(_Server):
+    """A server that takes our mail for delivery."""
+
+    transport: Literal["smtp"] = Field(default="smtp", description="Mail is handed to a server.")
+    port: int | None = Field(
+        default=None, gt=0, le=65535, description="Port; 465 with tls, 587 with starttls, else 25."
+    )
+    user: str | None = Field(default=None, description="Login name; none sends without logging in.")
+    password: Secret | None = Field(default=None, description="Password or authorisation code.")
+    helo: str | None = Field(
+        default=None, description="How we call ourselves; the domain of our address if unset."
+    )
+    connections: int = Field(
+        default=2, gt=0, le=50, description="Connections open at the same time at the most."
+    )
+    keep: float = Field(
+        default=30.0, ge=0, description="Seconds an unused connection is kept for the next mail."
+    )
+    timeout: float = Field(default=60.0, gt=0, description="Seconds for connecting and for one command.")
+    final_timeout: float = Field(
+        default=600.0,
+        gt=0,
+        description="Seconds to wait for the answer to a whole mail (RFC 5321 §4.5.3.2.6: ten minutes).",
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.user is None) != (self.password is None):
+            raise ValueError("user and password go together; give both or neither")
+        return self
+
+
+class FileSettings(_Part):
+    """A folder in which each mail becomes an .eml file: for demos, tests, and hand-over to other programs."""
+
+    transport: Literal["file"] = Field(description="Mail is written to files.")
+    folder: str = Field(min_length=1, description="Folder for the .eml files; made when missing.")
+
+
+Outgoing = Annotated[SmtpSettings | FileSettings, Field(discriminator="transport")]
+
+
+class EmailSettings(ChannelSettings):
+    """Settings of an e-mail channel: a mailbox, a door, a way out, or any of them."""
+
+    kind: Literal["email"] = Field(default="email", description="The kind of the channel.")
+    address: Address = Field(description="Our address, which customers write to and get answers from.")
+    name: str = Field(default="", description="The name that customers see beside our address.")
+    aliases: tuple[Address, ...] = Field(
+        default=(), description="Further addresses of ours: never acknowledged, never copied."
+    )
+    imap: ImapSettings | None = Field(default=None, description="A mailbox to read.")
+    door: DoorSettings | None = Field(default=None, description="A door of our own to receive at.")
+    outgoing: Outgoing | None = Field(default=None, description="How answers are sent.")
+    plus_addressing: bool = Field(
+        default=False,
+        description="Put a token into the reply address (feedback+token@…); our mail server must deliver those.",
+    )
+    null_sender: bool = Field(
+        default=True,
+        description="Send automatic mail with an empty return path, so that it cannot bounce to and fro.",
+    )
+
+    @model_validator(mode="after")
+    def _at_least_one_part(self) -> Self:
+        if self.imap is None and self.door is None and self.outgoing is None:
+            raise ValueError("an e-mail channel needs at least one of imap, door and outgoing")
+        return self
+
+    @property
+    def domain(self) -> str:
+        return self.address.rpartition("@")[2]
+
+    def addresses(self) -> Sequence[str]:
+        taken = self.door.recipients if self.door else ()
+        return tuple(
+            dict.fromkeys((self.address, *self.aliases, *(one.lower() for one in taken if "@" in one)))
+        )
+
+    def reading(self) -> Mapping[str, Any]:
+        anyone = self.door is not None and "*" in self.door.recipients
+        return {"addresses": list(self.addresses()), "check_recipient": not anyone}
+
+
+def _build(settings: EmailSettings, tools: Tools) -> Connector:
+    try:
+        from connectors.email.connector import assemble
+    except ImportError as error:
+        raise ImportError(
+            f"the kind email needs the extra `email` ({error.name} is missing): pip install 'forebay[email]'"
+        ) from error
+    return assemble(settings, tools)
+
+
+SPEC = ConnectorSpec(
+    kind="email",
+    settings=EmailSettings,
+    build=_build,
+    # The Message-ID is fixed by the message's key: whoever gets it twice shows it once.
+    on_uncertain=OnUncertain.RESEND,
+    summary="Mail: read over IMAP or taken in at an SMTP or LMTP door, answered over SMTP.",
+)

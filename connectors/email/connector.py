@@ -1,0 +1,104 @@
+"""An e-mail channel put together from its parts; it plays the roles of the parts it has, and no others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Self
+
+from connectors.contract import Accept, Batch, Connector
+from connectors.email import EmailSettings, FileSettings
+from connectors.email.compose import Sender
+from connectors.email.door import Door
+from connectors.email.mailbox import Mailbox
+from connectors.email.outgoing import FileOutgoing, Outgoing, SmtpOutgoing
+from model import health
+from model.delivery import Message, Receipt
+from model.health import Health
+from model.tools import Tools
+
+
+class Email:
+    """Life and health of all parts together."""
+
+    mailbox: Mailbox
+    door: Door
+    outgoing: Outgoing
+
+    def __init__(self, parts: Mapping[str, Any]) -> None:
+        self.parts = parts
+        for name, part in parts.items():
+            setattr(self, name, part)
+
+    async def __aenter__(self) -> Self:
+        for part in self.parts.values():
+            await part.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for part in self.parts.values():
+            await part.close()
+
+    async def probe(self) -> Health:
+        """The first part that is not well, else OK."""
+        for name, part in self.parts.items():
+            found: Health = await part.probe()
+            if not found.ok:
+                return Health(found.state, f"{name}: {found.detail}", found.repair)
+        return health.OK
+
+
+class _Fetches(Email):
+    async def fetch(self, cursor: Mapping[str, Any] | None, wait: timedelta) -> Batch:
+        return await self.mailbox.fetch(cursor, wait)
+
+    async def confirm(self, handles: Sequence[Any]) -> None:
+        await self.mailbox.confirm(handles)
+
+
+class _Listens(Email):
+    async def listen(self, accept: Accept) -> None:
+        await self.door.listen(accept)
+
+
+class _Sends(Email):
+    async def send(self, message: Message) -> Receipt:
+        return await self.outgoing.send(message)
+
+
+#: The role that each part brings.
+ROLES: Mapping[str, type[Email]] = {"mailbox": _Fetches, "door": _Listens, "outgoing": _Sends}
+
+
+def assemble(settings: EmailSettings, tools: Tools) -> Connector:
+    """A connector with the roles of the parts that the settings name."""
+    parts: dict[str, Any] = {}
+    limit = settings.limits.body_bytes
+    if settings.imap is not None:
+        parts["mailbox"] = Mailbox(settings.imap, settings.address, limit, tools, settings.ca_file)
+    if settings.door is not None:
+        own = (settings.address, *settings.aliases)
+        parts["door"] = Door(settings.door, settings.address, own, limit, tools)
+    if settings.outgoing is not None:
+        parts["outgoing"] = _outgoing(settings, tools)
+    roles = tuple(ROLES[name] for name in parts)
+    kind = type("".join(["Email", *(name.title() for name in parts)]), roles, {})
+    connector: Connector = kind(parts)
+    return connector
+
+
+def _outgoing(settings: EmailSettings, tools: Tools) -> Outgoing:
+    sender = Sender(
+        address=settings.address,
+        name=settings.name,
+        own=frozenset(settings.addresses()),
+        plus_addressing=settings.plus_addressing,
+        null_sender=settings.null_sender,
+    )
+    if isinstance(settings.outgoing, FileSettings):
+        return FileOutgoing(settings.outgoing, sender, tools)
+    assert settings.outgoing is not None
+    return SmtpOutgoing(settings.outgoing, sender, tools, settings.ca_file)
