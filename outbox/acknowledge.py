@@ -12,13 +12,15 @@ from model.draft import Draft, Identity
 from model.registration import Sent
 from outbox import mute
 from outbox.mute import Mute
+from outbox.sandbox import TemplateFailure
 from outbox.settings import BudgetSettings
-from outbox.templates import TemplateFailure, Templates
+from outbox.templates import Templates
 
 #: Characters of a name in a greeting, and of the customer's subject where a template shows it.
 MAX_NAME, MAX_SUBJECT = 40, 120
 #: A "name" with any of these is an advertisement for a stranger whose address was typed into a form.
 _NOT_A_NAME = re.compile(r"[/@<>{}|\\]|www\.|\.\w{2,}\b|\d{5,}", re.IGNORECASE)
+_LINK = re.compile(r"://|www\.", re.IGNORECASE)
 _UNSEEN = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
 
 
@@ -110,7 +112,7 @@ def values(
         "reference": reference,
         "status_url": status_url or "",
         "name": _name(draft.name),
-        "subject": _UNSEEN.sub(" ", draft.subject).strip()[:MAX_SUBJECT],
+        "subject": _subject(draft.subject),
         "channel": channel,
         "urgency": decision.urgency.value,
         "in_scope": decision.in_scope,
@@ -122,3 +124,8 @@ def _name(name: str) -> str:
     """A name for the greeting, or "" when it is none: anybody may type anybody's address into a form."""
     name = _UNSEEN.sub(" ", name).strip()
     return "" if len(name) > MAX_NAME or _NOT_A_NAME.search(name) else name
+
+
+def _subject(subject: str) -> str:
+    subject = _UNSEEN.sub(" ", subject).strip()[:MAX_SUBJECT]
+    return "" if _LINK.search(subject) else subject
