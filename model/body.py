@@ -71,8 +71,12 @@ def decode(data: bytes, charset: str | None = None) -> tuple[str, bool]:
     Valid UTF-8 is UTF-8 whatever the label says; then the label; then GB 18030, the other great habit of
     our customers; then UTF-8 with replacement marks.
     """
+    try:
+        return data.decode().removeprefix("\ufeff"), False
+    except UnicodeDecodeError:
+        pass
     labelled = _CODECS.get((charset or "").strip().lower().replace("_", "-"))
-    for codec in ("utf-8-sig", labelled, "gb18030"):
+    for codec in (labelled, "gb18030"):
         if codec:
             try:
                 return data.decode(codec), False
@@ -94,7 +98,7 @@ def load_json(data: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise Malformed(f"the JSON is not UTF-8: see byte {error.start}") from None
     try:
-        value = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_finite)
+        value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         cut = " (cut off?)" if error.pos >= len(text.rstrip()) else ""
@@ -111,7 +115,7 @@ def load_json(data: bytes) -> Any:
 
 def canonical(value: Any) -> bytes:
     """JSON data as the same bytes whatever order and spacing it came in."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+    return _CANONICAL.encode(value).encode()
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -130,6 +134,11 @@ def _finite(text: str) -> float:
     if math.isinf(number):
         raise Malformed("the JSON holds a number that is too large")
     return number
+
+
+# Made once: `json.loads` and `json.dumps` make one on every call that is not plain.
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_finite)
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
 def _deeper_than(value: Any, limit: int) -> bool:
@@ -200,17 +209,19 @@ def _json_form(data: bytes, most: int) -> Form:
         raise Malformed("the JSON of a form is an object of fields")
     fields: list[tuple[str, str]] = []
     for name, one in value.items():
-        several = isinstance(one, list) and not any(isinstance(each, dict | list) for each in one)
-        fields += [(name, _field_text(each)) for each in (one if several else [one])]
+        if isinstance(one, list) and not any(isinstance(each, dict | list) for each in one):
+            fields += [(name, _field_text(each)) for each in one]
+        else:
+            fields.append((name, _field_text(one)))
         if len(fields) > most:
             raise _too_many(most)
     return Form(tuple(fields))
 
 
 def _field_text(value: Any) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        return value
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def _urlencoded(data: bytes, charset: str | None, most: int) -> Form:
@@ -221,7 +232,8 @@ def _urlencoded(data: bytes, charset: str | None, most: int) -> Form:
 
 
 def _unquoted(data: bytes) -> bytes:
-    return unquote_to_bytes(data.replace(b"+", b" "))
+    data = data.replace(b"+", b" ")
+    return unquote_to_bytes(data) if b"%" in data else data
 
 
 def _decoded(pairs: list[tuple[bytes, bytes]], charset: str | None, files: tuple[Upload, ...] = ()) -> Form:

@@ -92,10 +92,17 @@ def _find(event: Any, fields: Mapping[str, Any], name: str) -> str:
     inner = event.get("data") if isinstance(event, dict) else None
     for data in (event, inner):
         if isinstance(data, dict):
-            for expression in USUAL[name]:
-                if (value := scalar(expression, data)) is not None:
+            for place in USUAL[name]:
+                if (value := as_text(_at(data, place))) is not None:
                     return value
     return ""
+
+
+def _at(data: Any, place: str) -> Any:
+    """What stands at a usual place; JMESPath would say the same, a hundred times slower in all."""
+    for name in place.split("."):
+        data = data.get(name) if isinstance(data, dict) else None
+    return data
 
 
 def _words(source: str, plain: str) -> tuple[str | None, str, tuple[str, ...]]:
