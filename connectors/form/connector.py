@@ -13,7 +13,7 @@ from typing import Self
 from connectors.contract import Answer, Batch, Request, Response
 from connectors.form import FileLimits, FormSettings
 from connectors.form.rate import Buckets
-from model import body, http
+from model import body, http, strict_json
 from model.delivery import Message, Receipt
 from model.envelope import Envelope
 from model.failures import Malformed, Reason, TemporaryFailure, Unverified
@@ -137,7 +137,7 @@ def fingerprint(form: body.Form) -> str:
     """Digest of what the customer made: fields by name and files, without the key, boundary and encoding."""
     fields = sorted((name, value.replace("\r\n", "\n")) for name, value in form.fields if name != KEY_FIELD)
     files = [(file.field, file.filename, hashlib.sha256(file.data).hexdigest()) for file in form.files]
-    return hashlib.sha256(body.canonical([fields, files])).hexdigest()
+    return hashlib.sha256(strict_json.canonical([fields, files])).hexdigest()
 
 
 def _source_id(key: str) -> str:

@@ -154,6 +154,12 @@ class WebhookSettings(ChannelSettings):
     """Settings of a web hook."""
 
     kind: Literal["webhook"] = Field(default="webhook", description="The kind of the channel.")
+    malformed_status: int = Field(
+        default=202,
+        ge=200,
+        le=499,
+        description="Answer to what cannot be read but is kept; a provider would only send a refused one again.",
+    )
     verify: Schemes = Field(
         description="How a request proves its source: one scheme or a list that must all hold; {scheme: none} "
         "must be written out."

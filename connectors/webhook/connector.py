@@ -11,7 +11,7 @@ from connectors.contract import Answer, Batch, Request, Response
 from connectors.webhook import Challenge, FixedAnswer, WebhookSettings, check, templates
 from connectors.webhook import verification as schemes
 from connectors.webhook.reply import Sends
-from model import body
+from model import body, strict_json
 from model.delivery import Message
 from model.envelope import Envelope
 from model.expression import as_text, scalar, search
@@ -93,7 +93,7 @@ class WebhookConnector:
         return Envelope(
             account=self._settings.account or self._tools.name,
             source_id=self._source_id(request, event, index, count),
-            fingerprint=hashlib.sha256(body.canonical(event)).hexdigest(),
+            fingerprint=hashlib.sha256(strict_json.canonical(event)).hexdigest(),
             raw=request.body,
             media_type=request.headers.get("content-type", "application/json"),
             order_key=None if order is None else f"{self._tools.name}:{_short(order)}",

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from connectors.webhook import HmacSignature, Reply, StandardSignature, WebhookSettings, templates
-from model import body, http, signing
+from model import http, signing, strict_json
 from model.delivery import Message, Receipt
 from model.expression import scalar, search
 from model.failures import Malformed, PermanentFailure, Reason, SendFailure, TemporaryFailure, Uncertain
@@ -98,7 +98,7 @@ def _told(reply: Reply, answer: HttpAnswer) -> str | None:
     if reply.success is None and reply.remote_id is None:
         return None
     try:
-        told = body.load_json(answer.body)
+        told = strict_json.load(answer.body)
     except Malformed:
         if reply.success is not None:
             raise Uncertain(f"HTTP {answer.status}, but its answer cannot be read") from None

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from destinations.contract import HandOver
 from destinations.http import HttpSettings
-from model import body, http, signing
+from model import http, signing, strict_json
 from model.delivery import Receipt
 from model.expression import scalar
 from model.failures import Malformed, SendFailure
@@ -92,7 +92,7 @@ class HttpDestination:
         if self._settings.remote_id is None:
             return None
         try:
-            return scalar(self._settings.remote_id, body.load_json(answer.body))
+            return scalar(self._settings.remote_id, strict_json.load(answer.body))
         except Malformed:
             return None
 
