@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, nodes
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 #: Characters of a template's source, and of what it may become.
@@ -50,6 +50,8 @@ class Part:
     file: str
     template: Template
     offset: int
+    reads: Mapping[str, int]
+    """The values that it names, wherever it does, with a line of each."""
 
     def render(self, values: Mapping[str, Any]) -> str:
         size, chunks = 0, []
@@ -98,18 +100,22 @@ def compile_part(environment: ImmutableSandboxedEnvironment, file: str, source: 
     try:
         tree = environment.parse(source, filename=file)
         _refuse(file, tree.body, offset)
+        read = meta.find_undeclared_variables(tree)
+        lines = {name.name: name.lineno for name in tree.find_all(nodes.Name)}
         code = environment.compile(tree, filename=file)
     except TemplateSyntaxError as error:
         raise TemplateFailure(file, error.lineno + offset, error.message or "syntax error") from None
     except RecursionError:
         raise TemplateFailure(file, 1 + offset, "nests too deep") from None
-    return Part(file, Template.from_code(environment, code, environment.make_globals(None)), offset)
+    template = Template.from_code(environment, code, environment.make_globals(None))
+    return Part(file, template, offset, {name: lines[name] + offset for name in read})
 
 
 def _refuse(file: str, body: Iterable[nodes.Node], offset: int, looping: bool = False) -> None:
     for node in body:
-        if not isinstance(node, _NODES):
-            what = type(node).__name__.lower()
+        itself = isinstance(node, nodes.Name) and node.name == "self"
+        if itself or not isinstance(node, _NODES):
+            what = "self" if itself else type(node).__name__.lower()
             raise TemplateFailure(
                 file,
                 node.lineno + offset,

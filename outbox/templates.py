@@ -85,18 +85,29 @@ class Templates:
         return Rendered(subject, text, entry.html.render(values) if entry.html else None, chosen)
 
     def check(self) -> list[str]:
-        """What is wrong with the templates, a line each: every one is rendered with and without its values."""
-        bare: dict[str, Any] = {key: "" if isinstance(value, str) else () for key, value in SAMPLE.items()}
-        bare |= {"reference": SAMPLE["reference"], "in_scope": False}
+        """What is wrong with the templates, a line each; every one is rendered with and without its values."""
         failures = list(self._strays)
         for name, languages in sorted(self._entries.items()):
             for language in sorted(languages):
                 try:
-                    for values in (SAMPLE, bare):
-                        self.render(name, language, values)
+                    self._try(name, language)
                 except TemplateFailure as failure:
                     failures.append(failure)
         return [str(failure) for failure in failures]
+
+    def _try(self, name: str, language: str) -> None:
+        entry = self._entries[name][language]
+        if isinstance(entry, TemplateFailure):
+            raise entry
+        parts = [part for part in (entry.subject, entry.text, entry.html) if part is not None]
+        for part in parts:
+            for value, line in part.reads.items():
+                if value not in SAMPLE:  # it may stand where the samples do not lead
+                    raise TemplateFailure(part.file, line, f"{value!r} is undefined")
+        bare: dict[str, Any] = {key: "" if isinstance(value, str) else () for key, value in SAMPLE.items()}
+        bare |= {"reference": SAMPLE["reference"], "in_scope": False}
+        for values in (SAMPLE, bare):
+            self.render(name, language, values)
 
     def _read(self, folder: Path) -> None:
         for path in sorted(folder.glob("*.*"), key=lambda one: (one.suffix != ".txt", one.name)):
