@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from console import replies, shapes
 from console.links import Links
-from console.problems import Problem, invalid, not_found
+from console.problems import Problem, invalid, not_found, verbs_spoken
 from console.services import Principal, Scope, Services
 from model import record as canon
 from store import boxes, views
@@ -84,14 +84,8 @@ class Gate:
                 raise Problem(
                     403, f"this token lacks the scope {scope.value}", headers={"WWW-Authenticate": challenge}
                 )
-            try:
+            with verbs_spoken():
                 return await answer(request, principal)
-            except (KeyError, IndexError, ValidationError, UnicodeError):
-                raise  # bugs of ours, not words of a verb
-            except LookupError as error:
-                raise Problem(404, str(error.args[0]) if error.args else "there is no such thing") from error
-            except ValueError as error:
-                raise Problem(422, str(error)) from error
 
         return handler
 

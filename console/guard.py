@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from console import pages
 from console.problems import Problem
 from console.services import Services
 from store.errors import StoreBusy
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 REQUEST_ID = web.RequestKey("request_id", str)
 _GOOD_ID = re.compile(r"[\w.-]{8,64}\Z", re.ASCII)
@@ -48,7 +46,7 @@ def harden(response: web.StreamResponse, content_policy: str) -> None:
     response.headers.setdefault("Content-Security-Policy", content_policy)
 
 
-def middleware(services: Services) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def middleware(services: Services) -> Middleware:
     """Ids, errors and headers around every handler but the doors."""
     strict = policy(services)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
@@ -58,6 +59,19 @@ def invalid(error: ValidationError) -> Problem:
         for e in error.errors(include_url=False, include_context=False, include_input=False)
     ]
     return Problem(422, "; ".join(f"{e['field']}: {e['detail']}" for e in errors), errors=errors)
+
+
+@contextmanager
+def verbs_spoken() -> Iterator[None]:
+    """Turns a verb's refusal into a problem with its words; bugs that share its base classes stay bugs."""
+    try:
+        yield
+    except (KeyError, IndexError, UnicodeError, ValidationError):
+        raise
+    except LookupError as error:
+        raise Problem(404, str(error) or "there is no such thing") from error
+    except ValueError as error:
+        raise Problem(422, str(error)) from error
 
 
 def not_found(what: str) -> Problem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -57,9 +58,16 @@ class Public:
 
     def _titled(self, request: web.Request, page: FormPage) -> dict[str, str]:
         language = languages.of(request)
-        title = page.titles.get(language) or languages.translate(language, "form.title")
-        introduction = page.introductions.get(language) or languages.translate(language, "form.introduction")
-        return {"channel": page.channel, "title": title, "introduction": introduction}
+
+        def chosen(texts: Mapping[str, str], otherwise: str) -> str:
+            by_ours = {languages.match(tag): text for tag, text in texts.items()}
+            return by_ours.get(language) or languages.translate(language, otherwise)
+
+        return {
+            "channel": page.channel,
+            "title": chosen(page.titles, "form.title"),
+            "introduction": chosen(page.introductions, "form.introduction"),
+        }
 
     def _form(self, request: web.Request, page: FormPage) -> web.Response:
         embedded = "embed" in request.query

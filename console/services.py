@@ -6,7 +6,7 @@ words for the caller, for what cannot be done; both are shown, so neither may ho
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
@@ -132,19 +132,25 @@ class ChannelVerbs(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormPage:
-    """The hosted page of one form channel. Texts are by language (`en`, `zh-CN`)."""
+    """The hosted page of one form channel. Texts are by language tag (`en`, `zh`)."""
 
     channel: str
     titles: Mapping[str, str] = field(default_factory=dict)
     introductions: Mapping[str, str] = field(default_factory=dict)
-    honeypot: str = "website"
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """Under which name a field is posted, where it is not our own (name, contact, company, subject, message)."""
+    required: Collection[str] = ("message",)
+    """Posted names of the fields that must not be empty."""
+    honeypot: str | None = "website"
     """Name of the field that only robots fill in."""
-    key_field: str = "idempotency_key"
+    key_field: str = "key"
     """Name of the field with the key by which a form sent twice is one message."""
-    max_files: int = 5
+    max_files: int = 10
     file_bytes: int = 10_485_760
+    file_types: Sequence[str] = ()
+    """Endings and media types that are taken; empty for all."""
     embed_from: Sequence[str] = ()
-    """Origins (`https://www.example.com`) whose pages may show the form in a frame."""
+    """Origins (`https://www.example.com`) whose pages may show the form in a frame; `*` for every one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

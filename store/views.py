@@ -103,6 +103,14 @@ def canonical(connection: Connection, row: Mapping[str, Any], links: Links) -> c
     return canonicals(connection, [row], links)[0]
 
 
+def canonical_by_id(connection: Connection, record_id: str, links: Links) -> canon.Record:
+    """The canonical record with an id. LookupError when it is gone."""
+    row = first(connection, select(register).where(register.c.id == record_id))
+    if row is None:
+        raise LookupError("the record is gone")
+    return canonical(connection, row, links)
+
+
 def canonicals(
     connection: Connection, found: Sequence[Mapping[str, Any]], links: Links
 ) -> list[canon.Record]:

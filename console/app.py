@@ -1,0 +1,39 @@
+"""Puts the pages and the API into an aiohttp application."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from console import guard
+from console.api import Api, Gate
+from console.desk import Desk
+from console.files import Files
+from console.links import Links
+from console.mending import Mending
+from console.operations import Operations
+from console.public import Public
+from console.seats import Seats
+from console.services import Services
+from console.sessions import Sessions
+
+
+def routes(services: Services) -> list[web.RouteDef]:
+    """Every address of the console."""
+    links = Links(services.public_url, services.secret)
+    seats = Seats(services, Sessions(services))
+    gate = Gate(services)
+    return [
+        *Public(services, links).routes(),
+        *Files(services, links).routes(),
+        *Api(services, links, gate).routes(),
+        *Operations(services, gate).routes(),
+        *Desk(seats, links).routes(),
+        *Mending(seats, links).routes(),
+    ]
+
+
+def install(app: web.Application, services: Services) -> None:
+    """Add the console to an application; its middleware leaves the doors under /in alone."""
+    app.middlewares.append(guard.middleware(services))
+    app.on_response_prepare.append(guard.without_server_name)
+    app.router.add_routes(routes(services))

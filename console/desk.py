@@ -1,0 +1,215 @@
+"""The desk: log-in, the list of records, and one record with its story and the box for an answer."""
+
+from __future__ import annotations
+
+import nh3
+from aiohttp import web
+from pydantic import ValidationError
+from sqlalchemy import Connection
+
+from console import pages, replies
+from console.links import Links
+from console.problems import Problem, invalid, verbs_spoken
+from console.seats import Fields, Seats, see_other, word
+from console.services import Scope
+from console.sessions import Brake, Session
+from console.story import tell
+from model import record as canon
+from model.states import RecordState
+from store import boxes, views
+
+_PAGE = 50
+#: The customer's own HTML: no script, nothing fetched, no way out of the frame.
+_MAIL = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
+
+
+class Desk:
+    """Handlers of the clerks' pages."""
+
+    def __init__(self, seats: Seats, links: Links) -> None:
+        self._seats = seats
+        self._services = seats.services
+        self._sessions = seats.sessions
+        self._links = links
+        self._brake = Brake(seats.services.throttle)
+
+    def routes(self) -> list[web.RouteDef]:
+        needs = self._seats.needs
+        return [
+            web.get("/desk", needs(self.start)),
+            web.get("/desk/login", self.login_page),
+            web.post("/desk/login", self.login),
+            web.post("/desk/logout", needs(self.logout)),
+            web.get("/desk/records", needs(self.records)),
+            web.get("/desk/records/{reference}", needs(self.record)),
+            web.get("/desk/records/{reference}/html", needs(self.html)),
+            web.post("/desk/records/{reference}/replies", needs(self.reply)),
+        ]
+
+    async def start(self, request: web.Request, session: Session) -> web.Response:
+        return see_other("/desk/records")
+
+    # ---- log-in
+
+    async def login_page(self, request: web.Request) -> web.Response:
+        return self._login_page(request, request.query.get("next", ""))
+
+    def _login_page(
+        self, request: web.Request, back: str, status: int = 200, failed: str = ""
+    ) -> web.Response:
+        # The page's token is tied to a fresh nameless session, so the cookie must be made before the page.
+        carrier = web.Response()
+        session = self._sessions.open(carrier)
+        page = pages.render(
+            self._services,
+            request,
+            "login.html",
+            status=status,
+            csrf=self._sessions.csrf(session),
+            next=back,
+            failed=failed,
+        )
+        page.cookies.update(carrier.cookies)
+        return page
+
+    async def login(self, request: web.Request) -> web.Response:
+        posted = await self._seats.fields(request, self._sessions.of(request))
+        address, now = self._services.remote(request), self._services.clock.now()
+        back = word(posted, "next")
+        if wait := self._brake.wait(address, now):
+            page = self._login_page(request, back, 429, "login.wait")
+            page.headers["Retry-After"] = str(int(wait.total_seconds()) + 1)
+            return page
+        principal = self._services.tokens.check(word(posted, "token"))
+        if principal is None or not principal.may(Scope.ADMIN):
+            self._brake.failed(address, now)
+            self._services.log.warning("log-in refused", remote=address)
+            return self._login_page(request, back, 403, "login.refused")
+        self._brake.succeeded(address)
+        # Only to the desk: a path given by a stranger must not lead elsewhere.
+        response = see_other(back if back.startswith("/desk/") and back.isprintable() else "/desk/records")
+        self._sessions.open(response, principal.name)
+        return response
+
+    async def logout(self, request: web.Request, session: Session) -> web.Response:
+        await self._seats.fields(request, session)
+        response = see_other("/desk/login")
+        self._sessions.close(response)
+        return response
+
+    # ---- records
+
+    async def records(self, request: web.Request, session: Session) -> web.Response:
+        chosen = {name: request.query.get(name, "").strip() for name in ("channel", "state", "q", "before")}
+
+        def query(connection: Connection) -> tuple[list[canon.Record], str | None]:
+            found = views.records(
+                connection,
+                limit=_PAGE + 1,
+                before=chosen["before"] or None,
+                channel=chosen["channel"] or None,
+                state=chosen["state"] or None,
+                text=chosen["q"] or None,
+            )
+            following = found[_PAGE - 1]["id"] if len(found) > _PAGE else None
+            return views.canonicals(connection, found[:_PAGE], self._links), following
+
+        found, following = await self._services.store.read(query)
+        older = request.rel_url.update_query(before=following).path_qs if following else None
+        return await self._seats.render(
+            request,
+            session,
+            "records.html",
+            records=found,
+            older=older,
+            chosen=chosen,
+            channels=[one["name"] for one in self._services.health() if one.get("role") == "channel"],
+            states=list(RecordState),
+        )
+
+    async def record(self, request: web.Request, session: Session) -> web.Response:
+        return await self._record(request, session)
+
+    async def _record(
+        self, request: web.Request, session: Session, *, draft: str = "", problem: str = "", status: int = 200
+    ) -> web.Response:
+        reference = request.match_info["reference"]
+
+        def query(connection: Connection) -> dict[str, object] | None:
+            row = views.record(connection, reference)
+            if row is None:
+                return None
+            deliveries = boxes.deliveries_of(connection, row["id"])
+            return {
+                "record": views.canonical(connection, row, self._links),
+                "story": tell(row, views.timeline(connection, row["id"]), deliveries),
+                "messages": views.messages(connection, row["id"]),
+                "row": row,
+            }
+
+        found = await self._services.store.read(query)
+        if found is None:
+            raise Problem(404, "there is no such record")
+        page = await self._seats.render(
+            request,
+            session,
+            "record.html",
+            asked=reference,
+            key=self._services.ids.new(),
+            draft=draft,
+            problem=problem,
+            sent="sent" in request.query,
+            links=self._links,
+            **found,
+        )
+        page.set_status(status)
+        return page
+
+    async def html(self, request: web.Request, session: Session) -> web.Response:
+        """The customer's HTML for the sandboxed frame; sanitised once more, whatever stored it."""
+        reference = request.match_info["reference"]
+        row = await self._services.store.read(lambda c: views.record(c, reference))
+        if row is None or row["html"] is None:
+            raise Problem(404, "this record has no HTML")
+        return web.Response(
+            text=f'<!doctype html><meta charset="utf-8"><title>{row["reference"]}</title>{nh3.clean(row["html"])}',
+            content_type="text/html",
+            headers={"Content-Security-Policy": _MAIL},
+        )
+
+    async def reply(self, request: web.Request, session: Session) -> web.Response:
+        posted = await self._seats.fields(request, session, self._services.reply_bytes)
+        reference, draft = request.match_info["reference"], word(posted, "text")
+        try:
+            reply = replies.Reply(
+                text=draft,
+                attachments=_files(posted),
+                cc=[one for one in word(posted, "cc").replace(";", ",").replace(" ", ",").split(",") if one],
+                expects_answer=word(posted, "expects_answer") == "yes",
+            )
+        except ValidationError as error:
+            return await self._record(
+                request, session, draft=draft, problem=invalid(error).detail, status=422
+            )
+        key = f"desk:{reference}:{word(posted, 'key') or self._services.ids.new()}"
+        try:
+            with verbs_spoken():
+                await replies.send(self._services, reference, reply, actor=session.name, key=key)
+        except Problem as problem:  # what was written must not be lost with the refusal
+            return await self._record(
+                request, session, draft=draft, problem=problem.detail, status=problem.status
+            )
+        return see_other(f"/desk/records/{reference}?sent#answer")
+
+
+def _files(posted: Fields) -> list[replies.File]:
+    """The chosen files; a browser that sends none sends an empty one without a name."""
+    return [
+        replies.File(
+            filename=one.filename.replace("\\", "/").rpartition("/")[2],
+            media_type=one.content_type.partition(";")[0],
+            data=one.file.read(),
+        )
+        for one in posted.getall("files", [])
+        if isinstance(one, web.FileField) and one.filename
+    ]

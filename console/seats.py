@@ -1,0 +1,74 @@
+"""A seat at the desk: pages and posts of people who have logged in."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import quote
+
+from aiohttp import web
+from multidict import MultiDictProxy
+
+from console import pages
+from console.services import Services
+from console.sessions import Session, Sessions
+from store import boxes
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Seated = Callable[[web.Request, Session], Awaitable[web.StreamResponse]]
+Fields = MultiDictProxy[str | bytes | bytearray | web.FileField]
+
+#: Ordinary forms of the desk carry a few words.
+_FORM_BYTES = 262_144
+
+
+class Seats:
+    """Sends strangers to the log-in, renders pages with what all of them show, and reads posted forms."""
+
+    def __init__(self, services: Services, sessions: Sessions) -> None:
+        self.services = services
+        self.sessions = sessions
+
+    def needs(self, answer: Seated) -> Handler:
+        """A handler for those who have logged in; others log in first and come back."""
+
+        async def handler(request: web.Request) -> web.StreamResponse:
+            session = self.sessions.of(request)
+            if session is None or not session.known:
+                back = quote(request.rel_url.path_qs) if request.method == "GET" else ""
+                return see_other("/desk/login" + (f"?next={back}" if back else ""))
+            return await answer(request, session)
+
+        return handler
+
+    async def render(
+        self, request: web.Request, session: Session, template: str, **values: Any
+    ) -> web.Response:
+        """A page of the desk, with the number of things that wait for a person."""
+        counts = await self.services.store.read(boxes.counts)
+        return pages.render(
+            self.services,
+            request,
+            template,
+            session=session,
+            csrf=self.sessions.csrf(session),
+            mend_count=boxes.waiting_for_a_person(counts),
+            **values,
+        )
+
+    async def fields(self, request: web.Request, session: Session | None, limit: int = _FORM_BYTES) -> Fields:
+        """The posted form, once it is proved to be one of ours."""
+        posted = await request.clone(client_max_size=limit).post()
+        self.sessions.check(session, posted.get("csrf"))
+        return posted
+
+
+def see_other(path: str) -> web.Response:
+    """Go on to a page of ours (RFC 9110 §15.4.4)."""
+    return web.Response(status=303, headers={"Location": path})
+
+
+def word(posted: Fields, name: str) -> str:
+    """A text field of a form; empty when it is missing or a file."""
+    value = posted.get(name, "")
+    return value.strip() if isinstance(value, str) else ""

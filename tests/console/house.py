@@ -1,0 +1,251 @@
+"""A console over a real store, with the rest of the house played by small stand-ins that keep what they were asked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from aiohttp import web
+from sqlalchemy import Connection, insert
+
+from console.app import install
+from console.services import FormPage, Principal, Scope, Services, Throttle
+from model.ids import same_token
+from store import schema
+from store.store import Store
+from tests.rigs.tools import SECRET, CountingIds, FixedClock, RecordingLog
+
+ADMIN = "the-administrator-s-token"
+READER = "a-token-that-only-reads"
+WRITER = "a-token-that-writes-replies"
+
+
+class KnownTokens:
+    """Three tokens: of the administrator, a reader, and a program that answers."""
+
+    def check(self, token: str) -> Principal | None:
+        known = {
+            ADMIN: Principal("admin", frozenset({Scope.ADMIN})),
+            READER: Principal("warehouse", frozenset({Scope.RECORDS_READ, Scope.EVENTS_READ})),
+            WRITER: Principal("crm", frozenset({Scope.REPLIES_WRITE})),
+        }
+        return next((who for given, who in known.items() if same_token(token, given)), None)
+
+
+class Verbs:
+    """Keeps every call as (verb, arguments); `refuse` is raised instead, once set."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.refuse: Exception | None = None
+        self.wait: Callable[[], Any] | None = None
+
+    async def _called(self, name: str, **given: Any) -> dict[str, Any]:
+        if self.wait is not None:
+            await self.wait()
+        if self.refuse is not None:
+            raise self.refuse
+        self.calls.append((name, given))
+        return {"verb": name, "changed": given.get("ids", [])}
+
+
+class Inbox(Verbs):
+    async def list(self, **given: Any) -> Sequence[Mapping[str, Any]]:
+        return [await self._called("list", **given)]
+
+    async def show(self, envelope: str) -> Mapping[str, Any]:
+        return await self._called("show", id=envelope)
+
+    async def replay(self, ids: Sequence[str], *, dry_run: bool, actor: str) -> Mapping[str, Any]:
+        return await self._called("replay", ids=ids, dry_run=dry_run, actor=actor)
+
+    async def release(self, ids: Sequence[str], *, actor: str) -> Mapping[str, Any]:
+        return await self._called("release", ids=ids, actor=actor)
+
+    async def ignore(self, ids: Sequence[str], *, reason: str, actor: str) -> Mapping[str, Any]:
+        return await self._called("ignore", ids=ids, reason=reason, actor=actor)
+
+
+class Outbox(Verbs):
+    async def list(self, **given: Any) -> Sequence[Mapping[str, Any]]:
+        return [await self._called("list", **given)]
+
+    async def show(self, delivery: str) -> Mapping[str, Any]:
+        return await self._called("show", id=delivery)
+
+    async def redrive(self, ids: Sequence[str], *, actor: str) -> Mapping[str, Any]:
+        return await self._called("redrive", ids=ids, actor=actor)
+
+    async def cancel(self, ids: Sequence[str], *, actor: str) -> Mapping[str, Any]:
+        return await self._called("cancel", ids=ids, actor=actor)
+
+    async def hold(self, ids: Sequence[str], *, actor: str) -> Mapping[str, Any]:
+        return await self._called("hold", ids=ids, actor=actor)
+
+    async def release(self, ids: Sequence[str], *, actor: str) -> Mapping[str, Any]:
+        return await self._called("release", ids=ids, actor=actor)
+
+    async def resolve(self, ids: Sequence[str], *, delivered: bool, actor: str) -> Mapping[str, Any]:
+        return await self._called("resolve", ids=ids, delivered=delivered, actor=actor)
+
+    async def reply(self, reference: str, **given: Any) -> Mapping[str, Any]:
+        await self._called("reply", reference=reference, **given)
+        return {"delivery": f"delivery-{len(self.calls)}", "state": "waiting"}
+
+
+class Channels(Verbs):
+    async def list(self) -> Sequence[Mapping[str, Any]]:
+        return [await self._called("list")]
+
+    async def probe(self, name: str, *, actor: str) -> Mapping[str, Any]:
+        return await self._called("probe", name=name, actor=actor)
+
+    async def pause(self, name: str, *, actor: str) -> Mapping[str, Any]:
+        return await self._called("pause", name=name, actor=actor)
+
+    async def resume(self, name: str, *, actor: str) -> Mapping[str, Any]:
+        return await self._called("resume", name=name, actor=actor)
+
+
+class House:
+    """One console with its store, clock and stand-ins, and a hand to fill the tables."""
+
+    def __init__(self, store: Store, clock: FixedClock, ids: CountingIds) -> None:
+        self.store, self.clock, self.ids = store, clock, ids
+        self.log = RecordingLog()
+        self.inbox, self.outbox, self.channels = Inbox(), Outbox(), Channels()
+        self.administered: list[tuple[str, Mapping[str, Any], str]] = []
+        self.waited: list[tuple[int, float]] = []
+        self.on_wait: Callable[[], Any] | None = None
+        self.health: list[dict[str, Any]] = [
+            {"name": "form", "role": "channel", "kind": "form", "state": "ok", "last_ok_at": clock.now()},
+            {"name": "mail", "role": "channel", "kind": "email", "state": "failing", "detail": "log-in refused",
+             "repair": "give the mailbox a new password", "last_ok_at": clock.now() - timedelta(hours=3)},
+            {"name": "hook", "role": "channel", "kind": "webhook", "state": "ok", "paused": True},
+            {"name": "tickets", "role": "destination", "kind": "http", "state": "unknown"},
+        ]  # fmt: skip
+        self.forms = {"form": FormPage(channel="form", embed_from=("https://shop.example",))}
+
+    def services(self, **changes: Any) -> Services:
+        given: dict[str, Any] = {
+            "store": self.store,
+            "clock": self.clock,
+            "ids": self.ids,
+            "log": self.log,
+            "secret": SECRET,
+            "public_url": "http://feedback.example",
+            "tokens": KnownTokens(),
+            "inbox": self.inbox,
+            "outbox": self.outbox,
+            "channels": self.channels,
+            "admin": self._admin,
+            "health": lambda: self.health,
+            "forms": self.forms,
+            "open_blob": self._open_blob,
+            "wait_for_event": self._wait,
+            "remote": lambda request: request.headers.get("X-Test-Remote", "198.51.100.7"),
+            "throttle": Throttle(failures=3),
+            "reply_bytes": 100_000,
+        }
+        return Services(**{**given, **changes})
+
+    def app(self, **changes: Any) -> web.Application:
+        app = web.Application()
+        install(app, self.services(**changes))
+        return app
+
+    async def _admin(self, verb: str, arguments: Mapping[str, Any], actor: str) -> Mapping[str, Any]:
+        self.administered.append((verb, arguments, actor))
+        return {"done": verb}
+
+    async def _wait(self, after: int, seconds: float) -> None:
+        self.waited.append((after, seconds))
+        if self.on_wait is not None:
+            await self.on_wait()
+
+    async def _open_blob(self, sha256: str) -> AsyncIterator[bytes] | None:
+        return await self.store.open_blob(sha256)
+
+    # ---- rows
+
+    async def put(self, table: str, **values: Any) -> None:
+        def step(connection: Connection) -> None:
+            connection.execute(insert(schema.TABLES[table]).values(**values))
+
+        await self.store.run(step, "test")
+
+    async def blob(self, data: bytes) -> str:
+        return (await self.store.put_blob(data))[0]
+
+    async def envelope(self, reference: str, raw: bytes = b"raw bytes", **values: Any) -> str:
+        id_ = self.ids.new()
+        sha = await self.blob(raw)
+        row: dict[str, Any] = {
+            "id": id_, "account": "form", "channel": "form", "kind": "form", "source_id": id_,
+            "fingerprint": hashlib.sha256(raw).hexdigest(), "received_at": self.clock.now(),
+            "state": "registered", "reference": reference, "blob": sha, "size": len(raw),
+            "media_type": "text/plain", "meta": {}, "updated_at": self.clock.now(),
+        }  # fmt: skip
+        await self.put("envelope", **{**row, **values})
+        return id_
+
+    async def record(
+        self, reference: str, *, raw: bytes = b"raw bytes", name: str = "", company: str = "",
+        identities: Mapping[str, str] | None = None, at: datetime | None = None, **values: Any,
+    ) -> str:  # fmt: skip
+        id_, now = self.ids.new(), at or self.clock.now()
+        channel = values.get("channel", "form")
+        envelope = await self.envelope(reference, raw, record=id_, channel=channel, received_at=now)
+        contact = None
+        if name or company or identities:
+            contact = self.ids.new()
+            await self.put("contact", id=contact, name=name, company=company, language=None, unreachable=[],
+                           created_at=now)  # fmt: skip
+            for kind, value in (identities or {}).items():
+                await self.put(
+                    "identity", kind=kind, value=value, contact=contact, evidence="it wrote", since=now
+                )
+        row: dict[str, Any] = {
+            "id": id_, "reference": reference, "envelope": envelope, "channel": "form", "kind": "form",
+            "source_id": envelope, "conversation": None, "contact": contact, "sent_at": None,
+            "received_at": now, "registered_at": now, "updated_at": now, "in_reply_to": None,
+            "subject": "", "text": "", "full_text": values.get("text", ""), "html": None, "language": "en",
+            "automatic": None, "bounce": False, "nature": [], "urgency": "normal", "in_scope": True,
+            "missing": [], "department": None, "deadlines": {}, "state": "registered", "repeat_of": None,
+            "raw_sha256": hashlib.sha256(raw).hexdigest(), "raw_size": len(raw), "reply_to": [], "thread": {},
+            "rules": [], "omissions": [], "extra": {},
+        }  # fmt: skip
+        await self.put("record", **{**row, **values})
+        return id_
+
+    async def attachment(self, record: str, n: int, filename: str, data: bytes, media_type: str) -> None:
+        row = await self.store.read(
+            lambda c: c.execute(schema.record.select().where(schema.record.c.id == record)).mappings().one()
+        )
+        sha = await self.blob(data)
+        await self.put("attachment", record=record, envelope=row["envelope"], n=n, filename=filename,
+                       media_type=media_type, size=len(data), sha256=sha)  # fmt: skip
+
+    async def delivery(self, record: str | None, purpose: str = "reply", **values: Any) -> str:
+        id_, now = self.ids.new(), values.pop("at", None) or self.clock.now()
+        row: dict[str, Any] = {
+            "id": id_, "key": id_, "order_key": None, "seq": 0, "purpose": purpose, "target": "mail",
+            "downstream": purpose in ("hand_over", "update"), "record": record, "envelope": None,
+            "address": "li@example.com", "domain": "example.com", "body": {"subject": "", "text": "We looked."},
+            "state": "delivered", "attempts": 1, "created_at": now, "next_at": now,
+        }  # fmt: skip
+        await self.put("delivery", **{**row, **values})
+        return id_
+
+    async def attempt(self, delivery: str, n: int, outcome: str | None, **values: Any) -> None:
+        row = {"claim": "c", "phase": "sending", "code": None, "detail": None,
+               "started_at": self.clock.now(), "ended_at": self.clock.now()}  # fmt: skip
+        await self.put("attempt", delivery=delivery, n=n, outcome=outcome, **{**row, **values})
+
+    async def event(self, record: str, reference: str, type_: str, **data: Any) -> None:
+        at = data.pop("at", None) or self.clock.now()
+        actor = data.pop("actor", "forebay")
+        await self.put("event", id=self.ids.new(), type=type_, record=record, reference=reference, at=at,
+                       actor=actor, data=data)  # fmt: skip
