@@ -16,7 +16,7 @@ from connectors.form.rate import Buckets
 from model import body, http, strict_json
 from model.delivery import Message, Receipt
 from model.envelope import Envelope
-from model.failures import Malformed, Reason, TemporaryFailure, Unverified
+from model.failures import Malformed, Reason, TemporaryFailure
 from model.health import Health, HealthState
 from model.tools import Tools
 
@@ -47,14 +47,14 @@ class FormConnector:
         return Health(HealthState.OK, "a form has no far side: it works while this door answers")
 
     def verify(self, request: Request) -> None:
-        """Anybody may post a form; nothing but a post, and a browser's question before one, is taken."""
-        if request.method not in ("POST", "OPTIONS"):
-            raise Unverified("a form is sent with POST")
+        """Anybody may post a form: nothing proves where one comes from."""
 
     def receive(self, request: Request) -> Batch:
         """The form as one envelope; TemporaryFailure (throttled) when its address posts too often."""
         if request.method == "OPTIONS":
             return Batch(response=Response(status=204, headers=self._preflight(request)))
+        if request.method != "POST":
+            return Batch(response=Response(status=405, headers={"allow": "POST, OPTIONS"}))
         if self._buckets is not None:
             wait = self._buckets.take(request.remote, self._tools.clock.monotonic())
             if wait is not None:

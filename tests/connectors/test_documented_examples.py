@@ -1,0 +1,46 @@
+"""Every YAML example on the pages of these kinds is a working configuration."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from connectors import form, webhook
+from destinations import http
+from tests.rigs.http import SECRET
+from tests.rigs.tools import Workbench
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = ("channels/form.md", "channels/webhook.md", "destinations/http.md")
+SPECS: Mapping[tuple[str, str], Any] = {
+    ("channels", "form"): form.SPEC,
+    ("channels", "webhook"): webhook.SPEC,
+    ("destinations", "http"): http.SPEC,
+}
+
+
+def examples() -> Iterator[Any]:
+    for page in PAGES:
+        for number, block in enumerate(
+            re.findall(r"```yaml\n(.*?)```", (DOCS / page).read_text(), re.DOTALL), 1
+        ):
+            for section, members in yaml.safe_load(block).items():
+                for name, settings in members.items():
+                    yield pytest.param(section, settings, id=f"{page} {number} {name}")
+
+
+@pytest.mark.parametrize(("section", "settings"), list(examples()))
+async def test_an_example_is_a_working_configuration(section: str, settings: dict[str, Any]) -> None:
+    spec = SPECS[section, settings["kind"]]
+    read = spec.settings.model_validate(settings, context={"secrets": lambda reference: SECRET})
+    async with Workbench() as bench, spec.build(read, bench.tools("example")):
+        assert SECRET not in repr(read)
+
+
+def test_every_page_has_examples() -> None:
+    assert {one.id.split()[0] for one in examples() if one.id} == set(PAGES)
