@@ -23,6 +23,7 @@ class Mute(StrEnum):
     ACKNOWLEDGED = "already acknowledged"
     REPEAT = "repeat"
     NO_RECIPIENT = "no recipient"
+    NO_WAY = "no way to answer"
     ADDRESS_HOUR = "address budget of the hour"
     ADDRESS_DAY = "address budget of the day"
     DOMAIN_HOUR = "domain budget of the hour"
@@ -50,7 +51,7 @@ def why_not(
     """Why the sender of a draft gets no automatic answer, or None when one may go (RFC 3834 §2).
 
     `sender` is who would get it, None when only the channel's conversation knows the way; `own_addresses`
-    are ours in lower case; `counts` tells how many automatic messages went out lately. What says that a
+    are those of all our channels; `counts` tells how many automatic messages went out lately. What says that a
     machine wrote comes first, what merely is too much comes last: the reason is shown to operators.
     """
     if draft.bounce:
@@ -74,10 +75,9 @@ def why_not(
 
 def _ours(draft: Draft, sender: Identity | None, own_addresses: Collection[str]) -> bool:
     """Whether it came from us, or would go to us: either is the first half of a loop."""
+    own = {address.lower() for address in own_addresses}
     parties = (*draft.identities, *draft.reply_to, *((sender,) if sender else ()))
-    return any(
-        form in own_addresses for one in parties if one.kind == "email" for form in _forms(one.value.lower())
-    )
+    return any(form in own for one in parties if one.kind == "email" for form in _forms(one.value.lower()))
 
 
 def _forms(address: str) -> tuple[str, str]:

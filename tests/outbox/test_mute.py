@@ -18,7 +18,7 @@ BUDGET = BudgetSettings(per_address_hour=3, per_address_day=10, per_domain_hour=
 def reason(draft: Draft | None = None, **more: Any) -> str | None:
     facts: dict[str, Any] = {
         "sender": LI,
-        "own_addresses": {"feedback@gw.example.org"},
+        "own_addresses": {"Feedback@GW.example.org"},
         "counts": Sent(),
         "budget": BUDGET,
         "acknowledged_before": False,
