@@ -85,8 +85,8 @@ def _named(error: Exception) -> str:
             return "the record has no such field; ask has(record.extra.NAME) first"
         case IndexError():
             return "the list has no such item"
-        case ZeroDivisionError():
-            return "division by zero"
+        case ArithmeticError():
+            return "a division by zero, or a number too large"
         case TypeError():
             return "values of different types were compared or added"
         case _:

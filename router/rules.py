@@ -212,7 +212,7 @@ def _trial(when: Expression, words: Mapping[str, Words]) -> str | None:
     context = cel.Context({"record": sample}, Look(sample, words).functions())
     try:
         value = when.program.execute(context)
-    except (KeyError, IndexError, ZeroDivisionError):
+    except (KeyError, IndexError, ArithmeticError):
         return None  # other messages may have what this one lacks
     except (TypeError, ValueError, RuntimeError) as error:
         return f"fails on a sample message: {error}"

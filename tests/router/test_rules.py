@@ -77,6 +77,21 @@ def test_a_condition_that_fails_counts_as_not_matched_and_is_told() -> None:
     assert rules.decide(seen("hello", extra={"plan": "gold"})).department == "a"
 
 
+@pytest.mark.parametrize(
+    "when",
+    [
+        "record.length * 9223372036854775807 > 0",
+        "record.length % (record.length - 5) == 0",
+        'record.identities[record.length].kind == ""',
+        "int(double(record.length) * 1e300) > 0",
+        '{"a": 1}[record.text] == 1',
+    ],
+)
+def test_no_arithmetic_and_no_index_stops_a_decision(when: str) -> None:
+    rules = compiled(rule("odd", when), rule("rest", department="c"))
+    assert rules.decide(seen("hello")).rules == ("odd:error", "rest")
+
+
 def test_an_error_never_says_the_customers_text() -> None:
     rules = compiled(rule("number", 'record.text.startsWith("no") && int(record.text) > 1'))
     verdict = rules.explain(seen("no secret of mine")).verdicts[0]
