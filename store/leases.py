@@ -57,6 +57,11 @@ def forget_process(connection: Connection, owner: str) -> None:
     connection.execute(delete(lease).where(lease.c.name == _OWNER + owner))
 
 
+def forget_dead(connection: Connection, before: datetime) -> None:
+    """Remove processes whose lease ended before a time long past."""
+    connection.execute(delete(lease).where(lease.c.name.startswith(_OWNER), lease.c.expires_at < before))
+
+
 def living(connection: Connection, injected: datetime) -> set[str]:
     """The processes whose claims are safe."""
     now = database_now(connection, injected)
