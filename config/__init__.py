@@ -1,1 +1,1 @@
-"""YAML becomes settings; everyone's settings composed."""
+"""YAML into settings: reads the file, composes everyone's settings, and names every mistake with its line."""

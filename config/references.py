@@ -1,0 +1,121 @@
+"""Names that must exist elsewhere in the configuration, and values that must agree with one another."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from config.problems import Path, suggest
+from config.settings import Settings
+from connectors.contract import ChannelSettings
+from router.settings import Actions, RulesSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A reference that leads nowhere, or a disagreement; `path` counts from the top of the main file."""
+
+    path: Path
+    message: str
+    remedy: str = ""
+
+
+def check(settings: Settings, value: Any) -> Iterator[Broken]:
+    """Everything that does not fit together.
+
+    Names are looked up in the value as it was written, so that a fault elsewhere in a channel does not
+    hide that it names another one wrongly, nor make it count as missing.
+    """
+    channels = within(value, "channels")
+    for name in channels:
+        for identity, via in within(value, "channels", name, "reply_via").items():
+            yield from exists(via, channels, "channel", ("channels", name, "reply_via", identity))
+    for name in within(value, "retention", "channels"):
+        yield from exists(name, channels, "channel", ("retention", "channels", name))
+    sender = within(value, "alerts", "email").get("channel")
+    yield from exists(sender, channels, "channel", ("alerts", "email", "channel"))
+    if isinstance(sender, str) and sender in settings.channels and settings.channels[sender].kind != "email":
+        yield Broken(("alerts", "email", "channel"), "must name a channel of the kind email")
+    yield from _ports(settings)
+    yield from _leases(settings)
+    yield from _tokens(settings)
+
+
+def check_rules(rules: RulesSettings, value: Any) -> Iterator[Broken]:
+    """Destinations that the rules name and nobody configured; paths count from the rules."""
+    known = within(value, "destinations")
+    places: list[tuple[Path, Actions]] = [(("rules", n, "set"), r.set) for n, r in enumerate(rules.rules)]
+    for place, actions in (*places, (("default",), rules.default)):
+        for n, name in enumerate(actions.destinations or ()):
+            yield from exists(name, known, "destination", (*place, "destinations", n))
+
+
+def within(value: Any, *keys: str) -> Mapping[str, Any]:
+    """The mapping at the keys, or an empty one; what has another form is told elsewhere."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+def exists(name: Any, known: Collection[str], noun: str, path: Path) -> Iterator[Broken]:
+    """A broken reference, unless the name is known."""
+    if isinstance(name, str) and name not in known:
+        yield Broken(path, f"names no {noun}", suggest(name, known) or f"add it under `{noun}s`")
+
+
+def doors(settings: ChannelSettings) -> Iterator[tuple[Path, str, int]]:
+    """Where a channel listens by itself: every group of its settings called `door` with a host and a port."""
+    door: Any = getattr(settings, "door", None)
+    if isinstance(door, BaseModel):
+        host, port = getattr(door, "host", None), getattr(door, "port", None)
+        if isinstance(host, str) and isinstance(port, int):
+            yield ("door", "port"), host, port
+
+
+def _ports(settings: Settings) -> Iterator[Broken]:
+    taken: dict[int, list[tuple[str, str]]] = {}
+    listen = settings.listen
+    if listen.port:
+        taken[listen.port] = [(listen.host, "listen")]
+    for name, channel in settings.channels.items():
+        for where, host, port in doors(channel):
+            for other, owner in taken.get(port, ()):
+                if port and (host == other or _everywhere(host) or _everywhere(other)):
+                    path = ("channels", name, *where)
+                    yield Broken(path, f"port {port} is taken by {owner}", "choose another port")
+            taken.setdefault(port, []).append((host, f"channels.{name}"))
+
+
+def _everywhere(host: str) -> bool:
+    return host in ("", "0.0.0.0", "::", "*")  # noqa: S104 - compared, not bound
+
+
+def _leases(settings: Settings) -> Iterator[Broken]:
+    leases = settings.leases
+    if leases.renew * 2 > leases.ttl:
+        yield Broken(
+            ("leases", "renew"),
+            "a lease must be renewed at least twice in its time",
+            "make it half of leases.ttl or less",
+        )
+
+
+def _tokens(settings: Settings) -> Iterator[Broken]:
+    names: dict[str, int] = {}
+    values: dict[str, int] = {}
+    if settings.api.admin_token:
+        values[settings.api.admin_token.get_secret_value()] = -1
+    for n, token in enumerate(settings.api.tokens):
+        if token.name in names:
+            yield Broken(
+                ("api", "tokens", n, "name"), f"the name is that of api.tokens[{names[token.name]}] too"
+            )
+        if token.token.get_secret_value() in values:
+            yield Broken(
+                ("api", "tokens", n, "token"), "the token is used twice", "give each program its own token"
+            )
+        names.setdefault(token.name, n)
+        values.setdefault(token.token.get_secret_value(), n)
