@@ -18,7 +18,7 @@ from connectors.contract import Answer, Answerer, Busy, Receiver, Request, Respo
 from inbox.accept import Acceptor
 from model.delivery import Message
 from model.envelope import Accepted
-from model.failures import Malformed, TemporaryFailure, Unverified
+from model.failures import Failure, Malformed, TemporaryFailure, Unverified
 from model.tools import Clock, Log
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -129,7 +129,7 @@ class Door:
         if batch.response is not None:
             return batch.response  # type: ignore[no-any-return]
         answers = [
-            Answer(reference=a.reference, status_url=self._status_url(a.id), repeat=a.repeat)
+            Answer(reference=a.reference, status_url=self._status_url(a.reference), repeat=a.repeat)
             for a in accepted
         ]
         if isinstance(channel.connector, Answerer):
@@ -155,6 +155,9 @@ class Door:
             response = channel.connector.respond(request, message)
             await self._keep_response(one.id, _freeze(response))
             carried = True
+        except Failure as error:
+            self._log.error("respond.failed", channel=channel.name, why=error.detail)
+            return None
         finally:
             slot.done(carried)
         return response

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from model.envelope import StoredEnvelope
@@ -31,6 +32,10 @@ class HotQueue:
 
     def __len__(self) -> int:
         return len(self._items)
+
+    def items(self) -> Sequence[Hot]:
+        """What waits here now."""
+        return tuple(self._items)
 
     def reserve(self) -> bool:
         """Reserve a place; False when there is none."""

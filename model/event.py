@@ -27,6 +27,7 @@ class EventType(StrEnum):
     DELIVERY_HELD = "delivery.held"
     DELIVERY_CANCELLED = "delivery.cancelled"
     ACKNOWLEDGEMENT_REFUSED = "acknowledgement.refused"
+    READ_AGAIN = "record.read_again"
     NOTE_ADDED = "note.added"
 
 

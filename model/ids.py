@@ -64,7 +64,7 @@ def token(key: bytes, *parts: str, size: int = 20) -> str:
 
 def same_token(given: str, expected: str) -> bool:
     """Compare two tokens in constant time, whatever characters a stranger sent."""
-    return hmac.compare_digest(given.encode(), expected.encode())
+    return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), expected.encode())
 
 
 #: Bytes of the keyed part of a sealed id; guessing it is hopeless, and it fits a mail address.

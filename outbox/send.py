@@ -96,6 +96,10 @@ class Dispatcher:
         queued = {one.id for queue in self._queues.values() for one in queue}
         return queued | {task.get_name() for task in self._tasks}
 
+    def busy_with(self, target: str) -> bool:
+        """Whether something is being sent to a target right now."""
+        return self._running.get(target, 0) > 0
+
     # ---- the loop
 
     async def run(self) -> None:

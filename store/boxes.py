@@ -158,16 +158,18 @@ def status(connection: Connection, reference: str) -> Row | None:
 def _published(connection: Connection, record_id: str) -> list[Row]:
     d = delivery.c
     query = (
-        select(d.purpose, d.state, d.body, d.created_at)
+        select(d.id, d.purpose, d.body, d.created_at)
         .where(d.record == record_id, d.purpose.in_(_PUBLISHED), d.state.not_in(_WITHHELD))
         .order_by(d.created_at, d.id)
     )
     return [
         {
+            "id": row["id"],
             "purpose": row["purpose"],
             "at": row["created_at"],
             "subject": row["body"].get("subject", ""),
             "text": row["body"].get("text", ""),
+            "files": row["body"].get("files", []),
         }
         for row in views.rows(connection, query)
     ]

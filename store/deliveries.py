@@ -7,11 +7,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, case, exists, func, not_, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from model.delivery import Delivery, Purpose
 from model.states import DeliveryState
+from store import flush
 from store.conditions import DELIVERIES_IN_LINE, SETTLED_DELIVERIES, among, stands
 from store.schema import attempt, contact, delivery, record
+from store.units import Insert
 
 #: What the index of unsettled deliveries holds.
 _UNSETTLED = not_(among(delivery.c.state, SETTLED_DELIVERIES))
@@ -40,6 +43,31 @@ def from_row(row: Row[Any]) -> Delivery:
         detail=row.detail,
         remote_id=row.remote_id,
         body=row.body,
+    )
+
+
+def from_new(values: Mapping[str, Any]) -> Delivery:
+    """The delivery of a row that was just inserted."""
+    names = (
+        "id",
+        "key",
+        "order_key",
+        "seq",
+        "target",
+        "record",
+        "envelope",
+        "address",
+        "created_at",
+        "next_at",
+    )
+    more = ("expires_at", "claim", "reason", "detail", "body")
+    return Delivery(
+        **{name: values[name] for name in (*names, *more)},
+        purpose=Purpose(values["purpose"]),
+        state=DeliveryState(values["state"]),
+        attempts=0,
+        claims=0,
+        remote_id=None,
     )
 
 
@@ -232,3 +260,62 @@ def contact_of(connection: Connection, record_id: str) -> tuple[str, list[str]] 
     )
     row = connection.execute(query).first()
     return (row.id, list(row.unreachable)) if row else None
+
+
+def search(
+    connection: Connection,
+    *,
+    states: Collection[str],
+    target: str | None,
+    purpose: str | None,
+    suppressed: bool,
+    limit: int,
+) -> list[dict[str, Any]]:
+    """Deliveries, newest first, with the reference of their record.
+
+    `suppressed`: automatic answers that were never sent, by rule or budget.
+    """
+    d = delivery.c
+    query = (
+        select(delivery, record.c.reference)
+        .join_from(delivery, record, record.c.id == d.record, isouter=True)
+        .order_by(d.id.desc())
+        .limit(limit)
+    )
+    if states:
+        query = query.where(d.state.in_(list(states)))
+    if target:
+        query = query.where(d.target == target)
+    if purpose:
+        query = query.where(d.purpose == purpose)
+    if suppressed:
+        query = query.where(d.purpose == "acknowledgement", d.state == "cancelled", d.attempts == 0)
+    return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def by_ids(connection: Connection, ids: Collection[str]) -> list[Delivery]:
+    """Deliveries by id."""
+    return [from_row(row) for row in connection.execute(select(delivery).where(delivery.c.id.in_(list(ids))))]
+
+
+def rows_by_id(connection: Connection, ids: Collection[str]) -> list[dict[str, Any]]:
+    """All columns of deliveries by id."""
+    query = select(delivery).where(delivery.c.id.in_(list(ids)))
+    return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def by_key(connection: Connection, key: str) -> Delivery | None:
+    """The delivery with an idempotency key."""
+    row = connection.execute(select(delivery).where(delivery.c.key == key)).first()
+    return from_row(row) if row else None
+
+
+def insert_once(connection: Connection, row: Mapping[str, Any], told: Mapping[str, Any]) -> bool:
+    """Insert a delivery and its event; False when one with its key exists, and nothing was done."""
+    module = sqlite if connection.dialect.name == "sqlite" else postgresql
+    statement: Any = module.insert(delivery).values(**row)
+    statement = statement.on_conflict_do_nothing(index_elements=[delivery.c.key]).returning(delivery.c.id)
+    if connection.execute(statement).first() is None:
+        return False
+    flush.insert_events(connection, [Insert("event", told)])
+    return True

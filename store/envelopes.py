@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, case, exists, func, or_, select, update
 
 from model.envelope import StoredEnvelope
+from model.ids import tidy_reference
 from model.states import EnvelopeState
 from store.conditions import ENVELOPES_AT_WORK, UNSETTLED_ENVELOPES, among, stands
-from store.schema import envelope
+from store.schema import envelope, record, sighting
 
 #: What the index of unsettled envelopes holds.
 _UNSETTLED = among(envelope.c.state, UNSETTLED_ENVELOPES)
@@ -139,3 +140,45 @@ def backlog(connection: Connection) -> tuple[int, datetime | None]:
         select(func.count(), func.min(e.received_at)).where(_UNSETTLED, among(e.state, ENVELOPES_AT_WORK))
     ).one()
     return row[0], row[1]
+
+
+def search(
+    connection: Connection,
+    states: Collection[str],
+    channel: str | None,
+    since: datetime | None,
+    limit: int,
+) -> list[StoredEnvelope]:
+    """Envelopes in any of the states (all, when none is named), newest first."""
+    e = envelope.c
+    query = select(envelope).order_by(e.id.desc()).limit(limit)
+    if states:
+        query = query.where(e.state.in_(list(states)))
+    if channel:
+        query = query.where(e.channel == channel)
+    if since:
+        query = query.where(e.received_at >= since)
+    return [from_row(row) for row in connection.execute(query)]
+
+
+def find(connection: Connection, id_or_reference: str) -> StoredEnvelope | None:
+    """One envelope, by its id or by its reference."""
+    e = envelope.c
+    named = or_(e.id == id_or_reference, e.reference == tidy_reference(id_or_reference))
+    row = connection.execute(select(envelope).where(named).limit(1)).first()
+    return from_row(row) if row else None
+
+
+def sightings(connection: Connection, envelope_id: str) -> list[datetime]:
+    """When an envelope arrived again."""
+    s = sighting.c
+    return list(connection.scalars(select(s.at).where(s.envelope == envelope_id).order_by(s.at).limit(100)))
+
+
+def record_content(connection: Connection, record_id: str, names: Sequence[str]) -> dict[str, Any]:
+    """Some columns of a record. LookupError when it is gone."""
+    query = select(*(record.c[name] for name in names)).where(record.c.id == record_id)
+    row = connection.execute(query).first()
+    if row is None:
+        raise LookupError("its record is gone")
+    return dict(row._mapping)

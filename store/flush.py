@@ -53,7 +53,7 @@ def apply(connection: Connection, units: Sequence[Unit], writer: str) -> list[bo
     insert_all(connection, (row for unit in chosen for row in unit.inserts if row.table != "event"))
     _updates(connection, (change for unit in chosen for change in unit.updates))
     count_all(connection, (count for unit in chosen for count in unit.counts), writer)
-    _events(connection, [row for unit in chosen for row in unit.inserts if row.table == "event"])
+    insert_events(connection, [row for unit in chosen for row in unit.inserts if row.table == "event"])
     return held
 
 
@@ -107,7 +107,7 @@ def _updates(connection: Connection, changes: Iterable[Update]) -> None:
         connection.execute(statement, {"rows": encode(table, where + columns, rows)})
 
 
-def _events(connection: Connection, rows: Sequence[Insert]) -> None:
+def insert_events(connection: Connection, rows: Sequence[Insert]) -> None:
     """Events go last and, on PostgreSQL, under a lock until the commit: the feed has no gaps to come back to."""
     if not rows:
         return

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Select, or_, select
 
 from model import record as canon
 from model.ids import tidy_reference
-from store.schema import attachment, blob, contact, envelope, event, identity
+from store.schema import attachment, blob, contact, delivery, envelope, event, identity
 from store.schema import record as register
 
 Row = dict[str, Any]
@@ -273,6 +273,13 @@ def file(connection: Connection, envelope_id: str, n: int) -> Row | None:
         .where(envelope.c.id == envelope_id, a.envelope == envelope_id, a.n == n, a.sha256.is_not(None))
     )
     return first(connection, query)
+
+
+def sent_file(connection: Connection, delivery_id: str, n: int) -> Row | None:
+    """Name, type, size and digest of file `n` of a message of ours; None when it has none such."""
+    body = connection.scalar(select(delivery.c.body).where(delivery.c.id == delivery_id))
+    files = body.get("files", []) if body else []
+    return dict(files[n]) if n < len(files) else None
 
 
 def raw(connection: Connection, envelope_id: str) -> Row | None:

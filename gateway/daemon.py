@@ -1,0 +1,411 @@
+"""The daemon: opens the store, builds the house, runs it, and ends it in good order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from config.diff import changes
+from config.load import Loaded, load
+from config.problems import ConfigError
+from connectors.form import FormSettings
+from console.services import FormPage, Services, Throttle
+from gateway import metrics as metrics_room
+from gateway import operate
+from gateway.house import Counters, Hook, House, build, templates_of, wait_for_commit
+from gateway.http import ClientHttp
+from gateway.logs import set_up
+from gateway.openings import Openings
+from gateway.operate import Admin, ChannelVerbs, Tokens
+from gateway.server import Server
+from gateway.tools import SystemClock, SystemIds
+from gateway.watch import Watch
+from inbox.door import client_address
+from store import deliveries, envelopes, leases, retention, sweep
+from store.errors import StoreBusy
+from store.store import Store
+
+#: What the shell reads when the disk broke under us: EX_IOERR of sysexits.h.
+EXIT_IO = 74
+#: Restarts of one task within its life before the process gives up and lets its supervisor start it anew.
+_RESTARTS = 20
+
+
+def admin_token(loaded: Loaded, folder: Path) -> tuple[str, bool]:
+    """The administrator's token, and whether it was made just now; a made one is kept in a file of ours."""
+    given = loaded.settings.api.admin_token
+    if given is not None and given.get_secret_value():
+        return given.get_secret_value(), False
+    path = folder / "admin-token"
+    with contextlib.suppress(FileNotFoundError):
+        return path.read_text().strip(), False
+    token = secrets.token_urlsafe(24)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w") as out:
+        out.write(token + "\n")
+    return token, True
+
+
+async def run(
+    loaded: Loaded, *, hook: Hook | None = None, ready: Callable[[str, str | None], None] | None = None
+) -> int:
+    """Serve until told to stop; the exit code. `ready` gets the address, and the token when it is new."""
+    set_up(loaded.settings.log)
+    stopping = asyncio.Event()
+    fatal: list[BaseException] = []
+    loop = asyncio.get_running_loop()
+
+    def give_up(error: BaseException) -> None:
+        # After a failed sync nobody knows what is on the disk: leave at once, and recover at the start.
+        fatal.append(error)
+        os.write(2, f"forebay: the disk failed, stopping: {error}\n".encode())
+        os._exit(EXIT_IO)
+
+    store = await _store(loaded, give_up, hook).open()
+    try:
+        token, new = admin_token(loaded, store.folder)
+        daemon = Daemon(loaded, store, token, hook)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, lambda: _stop(stopping))
+        loop.add_signal_handler(signal.SIGHUP, lambda: daemon.reload_soon())
+        await daemon.start()
+        if ready:
+            ready(daemon.server.url, token if new else None)
+        waiting = asyncio.create_task(stopping.wait())
+        await asyncio.wait({waiting, daemon.broken}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        await daemon.stop()
+        return 1 if daemon.broken.done() else 0
+    finally:
+        await store.close()
+
+
+def _stop(stopping: asyncio.Event) -> None:
+    if stopping.is_set():
+        os._exit(130)  # told twice: leave now, which is safe at any point
+    stopping.set()
+
+
+def _store(loaded: Loaded, on_fatal: Callable[[BaseException], None], hook: Hook | None = None) -> Store:
+    settings = loaded.settings
+    return Store(settings.database, settings.data, SystemClock(), SystemIds(), on_fatal=on_fatal, hook=hook)
+
+
+@contextlib.asynccontextmanager
+async def open_offline(loaded: Loaded) -> AsyncIterator[Services]:
+    """The verbs of a daemon that does not run. Raises FolderInUse when one does."""
+
+    def give_up(error: BaseException) -> None:
+        raise SystemExit(f"forebay: the disk failed: {error}")
+
+    store = await _store(loaded, give_up).open()
+    try:
+        house = build(loaded, store, clock=store.clock, ids=SystemIds())
+        openings = Openings(house, None, lambda channel, outcome: None)
+        openings.build_only()
+        token, _ = admin_token(loaded, store.folder)
+        yield make_services(house, openings, token, _no_reload)
+        await openings.close()
+        await house.reader.close()
+    finally:
+        await store.close()
+
+
+async def _no_reload(actor: str) -> dict[str, Any]:
+    raise ValueError("no daemon runs with this data folder; the configuration is read when one starts")
+
+
+def make_services(house: House, openings: Openings, token: str, reload: operate.Reload) -> Services:
+    """What the console is given."""
+    settings = house.loaded.settings
+    proxies = list(settings.trusted_proxies)
+    return Services(
+        store=house.store,
+        clock=house.clock,
+        ids=house.ids,
+        log=house.log,
+        secret=house.store.secret,
+        public_url=settings.address,
+        tokens=Tokens(house, token),
+        inbox=house.inbox,
+        outbox=house.outbox,
+        channels=ChannelVerbs(house, openings),
+        admin=Admin(house, reload),
+        health=lambda: operate.health(house),
+        forms=Forms(house),
+        open_blob=house.store.open_blob,
+        wait_for_event=lambda after, seconds: wait_for_commit(house.store, seconds),
+        remote=lambda request: client_address(request, proxies),
+        session_hours=settings.desk.session_hours,
+        throttle=Throttle(
+            failures=settings.desk.throttle.failures,
+            within=settings.desk.throttle.within,
+            pause=settings.desk.throttle.pause,
+        ),
+    )
+
+
+class Forms(Mapping[str, FormPage]):
+    """The pages of the form channels as they are configured now."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    def _names(self) -> list[str]:
+        channels = self._house.channels.items()
+        return [name for name, channel in channels if isinstance(channel.settings, FormSettings)]
+
+    def __getitem__(self, name: str) -> FormPage:
+        if name not in self._names():
+            raise KeyError(name)
+        settings = self._house.channels[name].settings
+        assert isinstance(settings, FormSettings)
+        return FormPage(
+            channel=name,
+            titles=settings.title,
+            introductions=settings.intro,
+            fields=settings.fields.model_dump(),
+            required=settings.required,
+            honeypot=settings.honeypot,
+            max_files=settings.files.count,
+            file_bytes=settings.files.bytes,
+            file_types=settings.files.types,
+            embed_from=settings.origins,
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names())
+
+    def __len__(self) -> int:
+        return len(self._names())
+
+
+class Daemon:
+    """A running house."""
+
+    def __init__(self, loaded: Loaded, store: Store, token: str, hook: Hook | None) -> None:
+        self.metrics = metrics_room.Metrics()
+        counters = Counters(self.metrics.envelope, self.metrics.delivery)
+        self.house = build(loaded, store, clock=store.clock, ids=SystemIds(), hook=hook, counters=counters)
+        self.openings = Openings(self.house, hook, self.metrics.envelope)
+        self._http = ClientHttp()
+        self.watch = Watch(self.house, self._http)
+        self.server = Server(
+            self.house,
+            make_services(self.house, self.openings, token, self.reload),
+            self.metrics,
+        )
+        self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when a room could not be kept running."""
+        self._rooms: dict[str, asyncio.Task[None]] = {}
+        self._ticks: list[asyncio.Task[None]] = []
+        self._reloading = asyncio.Lock()
+        self._soon: set[asyncio.Task[Any]] = set()
+
+    # ---- life
+
+    async def start(self) -> None:
+        """Recover what an earlier process left, open the doors, and begin."""
+        house, settings = self.house, self.house.loaded.settings
+        await self._live()
+        await self._recover()
+        if house.store.on_hold:
+            house.log.warning("store.on_hold", repair="look at `forebay release`, which shows what waits")
+        self._rooms["processor"] = self._keep(house.processor.run, "processor")
+        self._rooms["dispatcher"] = self._keep(house.dispatcher.run, "dispatcher")
+        await self.openings.start()
+        await self.server.start()
+        self._write_place()
+        every = self._every
+        self._ticks = [
+            every(settings.leases.renew.total_seconds(), self._live, "lease"),
+            every(settings.leases.recover.total_seconds(), self._recover, "recovery"),
+            every(settings.alerts.every.total_seconds(), self.watch.tick, "alerts"),
+            every(5.0, house.store.check_room, "room"),
+            every(10.0, self._gauges, "gauges"),
+            every(settings.retention.every.total_seconds(), self._purge, "retention"),
+        ]
+        house.log.info("daemon.started", url=self.server.url, channels=sorted(house.channels))
+
+    async def stop(self) -> None:
+        """Stop taking in, finish what is in hand, give back the rest (law 10)."""
+        house = self.house
+        house.log.info("daemon.stopping")
+        self.server.ready = False
+        await _end(self._ticks)
+        await self.openings.stop_fetching()
+        await self.server.stop()
+        house.processor.stop()
+        house.dispatcher.stop()
+        patience = house.loaded.settings.inbox.shutdown.total_seconds()
+        _, late = await asyncio.wait(self._rooms.values(), timeout=patience)
+        await _end(list(late))
+        await self.openings.close()
+        await house.reader.close()
+        await self._http.close()
+        with contextlib.suppress(StoreBusy):
+            await house.store.run(lambda c: envelopes.release(c, house.store.owner), "release")
+            await house.store.run(lambda c: deliveries.release(c, house.store.owner), "release")
+            await house.store.run(lambda c: leases.forget_process(c, house.store.owner), "lease")
+        self._place.unlink(missing_ok=True)
+        house.log.info("daemon.stopped")
+
+    def _keep(self, room: Callable[[], Awaitable[None]], name: str) -> asyncio.Task[None]:
+        """Run a room, and again when it falls over; a room that keeps falling ends the process."""
+
+        async def run() -> None:
+            for _ in range(_RESTARTS):
+                try:
+                    await room()
+                    return
+                except Exception as error:
+                    self.house.log.error("room.failed", room=name, exc_info=error)
+                    await asyncio.sleep(1.0)
+            if not self.broken.done():
+                self.broken.set_result(None)
+
+        return asyncio.create_task(run(), name=name)
+
+    def _every(self, seconds: float, tick: Callable[[], Awaitable[Any]], name: str) -> asyncio.Task[None]:
+        async def run() -> None:
+            while True:
+                await asyncio.sleep(seconds)
+                try:
+                    await tick()
+                except StoreBusy as error:
+                    self.house.log.warning("tick.waits", tick=name, why=str(error))
+                except Exception as error:
+                    self.house.log.error("tick.failed", tick=name, exc_info=error)
+
+        return asyncio.create_task(run(), name=name)
+
+    # ---- ticks
+
+    async def _live(self) -> None:
+        """Say that this process lives; its claims are safe for as long."""
+        store, ttl = self.house.store, self.house.loaded.settings.leases.ttl
+        now = self.house.clock.now()
+        await store.run(lambda c: leases.own_process(c, store.owner, ttl, now), "lease")
+
+    async def _recover(self) -> None:
+        """Free what dead processes had claimed, and what we claimed and lost sight of (law 11)."""
+        house, store = self.house, self.house.store
+        settings = house.loaded.settings
+        now = house.clock.now()
+        idle_before = now - 3 * settings.leases.ttl
+        held = {hot.envelope.id for hot in house.hot.items()} | house.processor.working
+        sending = house.dispatcher.working
+
+        def recover(connection: Any) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+            # An embedded store has one process by lock: whoever else stands in it is dead.
+            living = set() if store.embedded else leases.living(connection, now)
+            return (
+                envelopes.recover(
+                    connection,
+                    living=living,
+                    me=store.owner,
+                    working=held,
+                    max_claims=settings.inbox.max_claims,
+                    now=now,
+                    idle_before=idle_before,
+                ),
+                deliveries.recover(
+                    connection,
+                    living=living,
+                    me=store.owner,
+                    working=sending,
+                    max_claims=settings.outbox.max_claims,
+                    idle_before=idle_before,
+                ),
+            )
+
+        freed, due = await store.run(recover, "recover")
+        if freed or due:
+            house.log.warning("claims.recovered", envelopes=len(freed), deliveries=len(due))
+            house.hot.wake()
+            house.dispatcher.wake()
+
+    async def _gauges(self) -> None:
+        await metrics_room.refresh(self.metrics, self.house)
+
+    async def _purge(self) -> None:
+        settings = self.house.loaded.settings.retention
+        store = self.house.store
+        ours = await store.run(
+            lambda c: leases.take(c, "purge", store.owner, settings.every, self.house.clock.now()), "lease"
+        )
+        if ours is not None:
+            await retention.purge(store, settings)
+            await sweep.sweep(store, settings)
+
+    # ---- reload
+
+    def reload_soon(self) -> None:
+        """SIGHUP: reload beside everything else; a bad file changes nothing and is told in health."""
+        task = asyncio.get_running_loop().create_task(self._reload_quietly())
+        self._soon.add(task)
+        task.add_done_callback(self._soon.discard)
+
+    async def _reload_quietly(self) -> None:
+        with contextlib.suppress(ValueError):
+            await self.reload("signal")
+
+    async def reload(self, actor: str) -> dict[str, Any]:
+        """Build, check and swap what changed. ValueError with every problem when the file is bad."""
+        async with self._reloading:
+            house = self.house
+            try:
+                new = await asyncio.to_thread(load, house.loaded.path)
+            except ConfigError as error:
+                house.reload_trouble = str(error)
+                self.metrics.reload_ok(False)
+                house.log.error("reload.refused", problems=len(error.problems))
+                raise ValueError(str(error)) from error
+            diff = changes(house.loaded, new)
+            house.loaded, house.reload_trouble = new, None
+            house.templates = templates_of(new)
+            for name in sorted(diff.channels.removed):
+                await self.openings.close_channel(name)
+            for name in sorted(diff.channels.added | diff.channels.changed):
+                await self.openings.open_channel(name, new.settings.channels[name])
+            for name in sorted(diff.destinations.removed):
+                await self.openings.close_destination(name)
+            for name in sorted(diff.destinations.added | diff.destinations.changed):
+                await self.openings.open_destination(name, new.settings.destinations[name])
+            self.metrics.reload_ok(True)
+            swapped = sorted(diff.channels.added | diff.channels.changed | diff.channels.removed)
+            house.log.info("reload.done", actor=actor, channels=swapped, restart=list(diff.restart))
+            return {
+                "channels": swapped,
+                "destinations": sorted(
+                    diff.destinations.added | diff.destinations.changed | diff.destinations.removed
+                ),
+                "rules": diff.rules,
+                "templates": diff.templates,
+                "needs_restart": list(diff.restart),
+            }
+
+    # ---- where the command line finds us
+
+    @property
+    def _place(self) -> Path:
+        return self.house.store.folder / "daemon.json"
+
+    def _write_place(self) -> None:
+        handle = os.open(self._place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w") as out:
+            started = self.house.clock.now().isoformat()
+            json.dump({"pid": os.getpid(), "url": self.server.url, "started_at": started}, out)
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,185 @@
+"""The house put together: one straight line from settings to rooms. Nothing runs yet when it is built."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from casework import life
+from config.load import Loaded
+from connectors.channel import Channel
+from console.links import Links
+from gateway.logs import channel_log
+from inbox.accept import Acceptor
+from inbox.door import Door
+from inbox.hot import HotQueue
+from inbox.process import Processor
+from inbox.reading import Reader
+from inbox.verbs import InboxVerbs
+from model.tools import Clock, Ids, Log
+from normalizer.catalog import CATALOG as READERS
+from outbox.answers import Answers
+from outbox.carry import DestinationState
+from outbox.plan import Planner
+from outbox.send import Dispatcher
+from outbox.settle import Settler
+from outbox.slots import Slots
+from outbox.targets import Target
+from outbox.templates import Templates
+from outbox.verbs import OutboxVerbs
+from store import views
+from store.store import Store
+from store.units import Unit, Update
+
+#: Templates that come with Forebay.
+SHIPPED_TEMPLATES = Path(__file__).parent.parent / "config" / "examples" / "templates"
+
+Hook = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Counters:
+    """What the rooms report as it happens; metrics replace these by counters of their own."""
+
+    envelope: Callable[[str, str], None] = lambda channel, outcome: None
+    delivery: Callable[[str, str, str], None] = lambda target, purpose, outcome: None
+
+
+@dataclass(slots=True, kw_only=True)
+class House:
+    """Every room, wired. `channels`, `destinations` and `targets` change on reload; the rest stays."""
+
+    loaded: Loaded
+    store: Store
+    clock: Clock
+    ids: Ids
+    log: Log
+    links: Links
+    templates: Templates
+    channels: dict[str, Channel] = field(default_factory=dict)
+    destinations: dict[str, DestinationState] = field(default_factory=dict)
+    targets: dict[str, Target] = field(default_factory=dict)
+    reload_trouble: str | None = None
+    """Why the last reload changed nothing, or None."""
+    # Filled in by `build`:
+    slots: Slots = field(init=False)
+    hot: HotQueue = field(init=False)
+    reader: Reader = field(init=False)
+    acceptor: Acceptor = field(init=False)
+    door: Door = field(init=False)
+    settler: Settler = field(init=False)
+    dispatcher: Dispatcher = field(init=False)
+    planner: Planner = field(init=False)
+    processor: Processor = field(init=False)
+    answers: Answers = field(init=False)
+    inbox: InboxVerbs = field(init=False)
+    outbox: OutboxVerbs = field(init=False)
+
+    async def describe(self, record_id: str) -> Mapping[str, Any]:
+        """The canonical record as it is now; what destinations are handed."""
+        found = await self.store.read(lambda c: views.canonical_by_id(c, record_id, self.links))
+        return found.model_dump(mode="json", by_alias=True)
+
+    async def keep_response(self, envelope: str, response: Mapping[str, Any]) -> None:
+        """Keep a door's answer, for redeliveries of the same message."""
+        change = Update("envelope", {"id": envelope}, {"response": dict(response)})
+        await self.store.submit(Unit(None, (), (change,), label="response"))
+
+
+def build(
+    loaded: Loaded,
+    store: Store,
+    *,
+    clock: Clock,
+    ids: Ids,
+    hook: Hook | None = None,
+    counters: Counters | None = None,
+) -> House:
+    """Wire the rooms. Channels and destinations are opened by whoever runs the house."""
+    settings = loaded.settings
+    log = channel_log("", "gateway")
+    links = Links(settings.address, store.secret)
+    counters = counters or Counters()
+    house = House(
+        loaded=loaded, store=store, clock=clock, ids=ids, log=log, links=links, templates=templates_of(loaded)
+    )
+    house.slots = Slots()
+    house.hot = HotQueue(settings.inbox.hot_queue)
+    spool = store.folder / "spool"
+    spool.mkdir(exist_ok=True, mode=0o700)
+    house.reader = Reader(settings.inbox, READERS, spool)
+    house.acceptor = Acceptor(store, clock, ids, settings.inbox, house.hot)
+    house.door = Door(
+        house.channels,
+        house.acceptor,
+        house.slots,
+        clock=clock,
+        log=log,
+        status_url=links.status,
+        keep_response=house.keep_response,
+        count=lambda channel, outcome: counters.envelope(channel, outcome),
+        trusted_proxies=list(settings.trusted_proxies),
+    )
+    house.settler = Settler(store, settings.outbox, clock=clock, ids=ids, after_delivery=life.after_delivery)
+    house.dispatcher = Dispatcher(
+        store,
+        house.targets,
+        settings.outbox,
+        house.settler,
+        clock=clock,
+        ids=ids,
+        log=log,
+        hook=hook,
+        count=lambda target, purpose, outcome: counters.delivery(target, purpose, outcome),
+    )
+    house.planner = Planner(
+        store,
+        house.channels,
+        house.dispatcher,
+        settings.outbox,
+        ids=ids,
+        templates=lambda: house.templates,
+        destinations=lambda: list(house.destinations),
+        language=settings.language,
+        status_url=links.status,
+    )
+    house.processor = Processor(
+        store,
+        house.channels,
+        house.hot,
+        house.reader,
+        house.planner,
+        settings.inbox,
+        rules=lambda: house.loaded.rules,
+        clock=clock,
+        ids=ids,
+        log=log,
+        after_message=life.after_message,
+        hook=hook,
+        count=lambda channel, outcome: counters.envelope(channel, outcome),
+        pressure=lambda: store.writer.depth > settings.database.batch // 4,
+    )
+    house.answers = Answers(house.channels, clock, ids, store.secret)
+    house.inbox = InboxVerbs(store, house.channels, house.reader, clock=clock, ids=ids, wake=house.hot.wake)
+    house.outbox = OutboxVerbs(
+        store, house.settler, house.answers, clock=clock, ids=ids, wake=house.dispatcher.wake
+    )
+    return house
+
+
+def templates_of(loaded: Loaded) -> Templates:
+    """The shipped templates, and before them the installation's own."""
+    own = loaded.settings.templates
+    return Templates([SHIPPED_TEMPLATES, *([own] if own else [])])
+
+
+async def wait_for_commit(store: Store, seconds: float) -> None:
+    """Return when this process committed something, after a second at the latest for replicas' commits."""
+    before = store.writer.units
+    waited = 0.0
+    while waited < min(seconds, 1.0) and store.writer.units == before:
+        await asyncio.sleep(0.05)
+        waited += 0.05

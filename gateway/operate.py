@@ -1,0 +1,212 @@
+"""The operator's verbs on the whole house: channels, health, audit, reload, release; and who may ask."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from connectors.channel import Channel
+from connectors.contract import Fetcher, Listener, Receiver
+from console.services import Facts, Principal, Scope
+from gateway.house import House
+from gateway.openings import Openings
+from model.health import Health
+from outbox.carry import DestinationState, sends
+from store import balance, boxes, facts, figures
+
+Reload = Callable[[str], Awaitable[Facts]]
+
+
+class Tokens:
+    """The bearer tokens of the configuration, and the administrator's."""
+
+    def __init__(self, house: House, admin: str) -> None:
+        self._house = house
+        self._admin = admin
+
+    def check(self, token: str) -> Principal | None:
+        """Who holds a token; every known one is compared, each in constant time."""
+        given = token.encode()
+        found: Principal | None = None
+        if hmac.compare_digest(given, self._admin.encode()):
+            found = Principal("admin", frozenset({Scope.ADMIN.value}))
+        for one in self._house.loaded.settings.api.tokens:
+            if hmac.compare_digest(given, one.token.get_secret_value().encode()):
+                found = Principal(one.name, frozenset(scope.value for scope in one.scopes))
+        return found
+
+
+def health(house: House) -> list[Facts]:
+    """How every channel and destination is."""
+    channels = [
+        {
+            "name": channel.name,
+            "role": "channel",
+            "kind": channel.kind,
+            "state": _state(channel.settings.enabled, channel.paused, channel.health),
+            "paused": channel.paused,
+            "detail": channel.health.detail,
+            "repair": channel.health.repair,
+            "last_ok_at": _iso(channel.last_ok_at),
+            "last_in_at": _iso(channel.last_in_at),
+        }
+        for channel in house.channels.values()
+    ]
+    destinations = [
+        {
+            "name": state.name,
+            "role": "destination",
+            "kind": state.spec.kind,
+            "state": _state(state.settings.enabled, state.paused, state.health),
+            "paused": state.paused,
+            "detail": state.health.detail,
+            "repair": state.health.repair,
+            "last_ok_at": None,
+            "last_in_at": None,
+        }
+        for state in house.destinations.values()
+    ]
+    trouble = house.reload_trouble
+    configuration = [
+        {
+            "name": "configuration",
+            "role": "gateway",
+            "kind": "yaml",
+            "state": "failing",
+            "paused": None,
+            "detail": trouble,
+            "repair": "mend the file and reload; the old configuration is still at work",
+            "last_ok_at": None,
+            "last_in_at": None,
+        }
+    ]
+    return [*channels, *destinations, *(configuration if trouble else [])]
+
+
+def _state(enabled: bool, paused: str | None, found: Health) -> str:
+    if not enabled:
+        return "disabled"
+    return "paused" if paused else found.state.value
+
+
+def _iso(at: Any) -> str | None:
+    return at.isoformat() if at else None
+
+
+class ChannelVerbs:
+    """The operator's verbs on channels and destinations."""
+
+    def __init__(self, house: House, openings: Openings) -> None:
+        self._house = house
+        self._openings = openings
+
+    async def list(self) -> Sequence[Facts]:
+        """Every channel and destination with its health and what it can do."""
+        waiting = await self._house.store.read(figures.waiting_by_target)
+        return [
+            {**one, "roles": self._roles(str(one["name"])), "waiting": waiting.get(str(one["name"]), 0)}
+            for one in health(self._house)
+            if one["role"] != "gateway"
+        ]
+
+    async def probe(self, name: str, *, actor: str) -> Facts:
+        """A real round trip now."""
+        one = self._find(name)
+        try:
+            thing = one.connector if isinstance(one, Channel) else one.destination
+            found = await thing.probe()
+        except Exception as error:
+            self._house.log.error("probe.failed", channel=name, exc_info=error)
+            raise ValueError(f"the probe itself failed: {type(error).__name__}") from error
+        one.health = found
+        if isinstance(one, Channel) and found.ok:
+            one.last_ok_at = self._house.clock.now()
+        return {"name": name, "state": found.state.value, "detail": found.detail, "repair": found.repair}
+
+    async def pause(self, name: str, *, actor: str) -> Facts:
+        """Fetch nothing and send nothing through it; its door answers 503."""
+        await self._openings.pause(name, f"paused by {actor}")
+        return {"name": name, "state": "paused"}
+
+    async def resume(self, name: str, *, actor: str) -> Facts:
+        """Go on, and try at once what waits."""
+        await self._openings.pause(name, None)
+        return {"name": name, "state": self._find(name).health.state.value}
+
+    def _find(self, name: str) -> Channel | DestinationState:
+        found = self._house.channels.get(name) or self._house.destinations.get(name)
+        if found is None:
+            raise LookupError(f"there is no channel or destination {name}")
+        return found
+
+    def _roles(self, name: str) -> Sequence[str]:
+        channel = self._house.channels.get(name)
+        if channel is None:
+            return ["delivers"]
+        has = {
+            "fetches": isinstance(channel.connector, Fetcher),
+            "receives": isinstance(channel.connector, Receiver),
+            "listens": isinstance(channel.connector, Listener),
+            "sends": sends(channel),
+        }
+        return [role for role, true in has.items() if true]
+
+
+class Admin:
+    """The command line's other verbs, by name."""
+
+    def __init__(self, house: House, reload: Reload) -> None:
+        self._house = house
+        self._verbs: Mapping[str, Callable[[Facts, str], Awaitable[Facts]]] = {
+            "audit": self._audit,
+            "waiting": self._waiting,
+            "release": self._release,
+            "reload": lambda arguments, actor: reload(actor),
+        }
+
+    async def __call__(self, verb: str, arguments: Facts, actor: str) -> Facts:
+        """Raises LookupError for a verb that there is not."""
+        found = self._verbs.get(verb)
+        if found is None:
+            raise LookupError(f"there is no verb {verb}; these there are: {', '.join(sorted(self._verbs))}")
+        return await found(arguments, actor)
+
+    async def _audit(self, arguments: Facts, actor: str) -> Facts:
+        """Whether the counts balance (law 4), and whether everything refers to something that is there."""
+        store = self._house.store
+        lines = await store.read(balance.balance)
+        findings = await store.read(lambda c: balance.check(c, store.blobs))
+        return {
+            "balanced": not findings and all(line.difference == 0 for line in lines),
+            "lines": [
+                {
+                    "day": line.day,
+                    "channel": line.channel,
+                    "received": line.received,
+                    "by_state": dict(line.by_state),
+                    "children": line.children,
+                    "difference": line.difference,
+                }
+                for line in lines
+            ],
+            "findings": [{"check": one.check, "id": one.id, "detail": one.detail} for one in findings],
+        }
+
+    async def _waiting(self, arguments: Facts, actor: str) -> Facts:
+        """What a release would let go."""
+        store = self._house.store
+        counts = await store.read(boxes.counts)
+        why = await store.read(lambda c: facts.get(c, "hold"))
+        by_target = await store.read(figures.waiting_by_target)
+        return {"on_hold": store.on_hold, "why": why, "counts": counts, "deliveries": dict(by_target)}
+
+    async def _release(self, arguments: Facts, actor: str) -> Facts:
+        """Let messages go out and sources be touched again (law 16)."""
+        store = self._house.store
+        was = store.on_hold
+        await store.run(facts.release, "release")
+        store.on_hold = False
+        self._house.dispatcher.wake()
+        self._house.log.warning("store.released", actor=actor)
+        return {"released": was}

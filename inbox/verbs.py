@@ -1,0 +1,209 @@
+"""The operator's verbs on envelopes: look, replay, release, ignore. Each change is in the audit trail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from connectors.channel import Channel
+from inbox.reading import Reader
+from model.draft import Draft
+from model.envelope import StoredEnvelope
+from model.event import EventType
+from model.failures import Malformed
+from model.states import EnvelopeState
+from model.tools import Clock, Ids
+from store import envelopes
+from store.store import Store
+from store.units import Guard, Insert, Unit, Update
+
+Facts = Mapping[str, Any]
+
+#: States from which a replay puts an envelope back into the line.
+_BACK = (EnvelopeState.QUARANTINED, EnvelopeState.HELD, EnvelopeState.IGNORED)
+#: Fields of a record that a second reading may change. Decisions and states are people's by then.
+_CONTENT = ("subject", "text", "full_text", "html", "language", "automatic", "bounce", "omissions", "extra")
+
+
+class InboxVerbs:
+    """What operators can do with envelopes."""
+
+    def __init__(
+        self,
+        store: Store,
+        channels: Mapping[str, Channel],
+        reader: Reader,
+        *,
+        clock: Clock,
+        ids: Ids,
+        wake: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._channels = channels
+        self._reader = reader
+        self._clock = clock
+        self._ids = ids
+        self._wake = wake
+
+    async def list(
+        self, *, states: Sequence[str], channel: str | None, since: datetime | None, limit: int
+    ) -> Sequence[Facts]:
+        """Envelopes, newest first."""
+        rows = await self._store.read(lambda c: envelopes.search(c, states, channel, since, limit))
+        return [_facts(row) for row in rows]
+
+    async def show(self, envelope: str) -> Facts:
+        """One envelope, by id or reference, with its sightings."""
+        found = await self._find(envelope)
+        seen = await self._store.read(lambda c: envelopes.sightings(c, found.id))
+        return {**_facts(found), "sightings": [at.isoformat() for at in seen], "meta": dict(found.meta)}
+
+    async def replay(self, ids: Sequence[str], *, dry_run: bool, actor: str) -> Facts:
+        """Read envelopes again.
+
+        Those set aside go back into the line. Of registered ones the record's content is renewed; an
+        acknowledgement or hand-over is never repeated. `dry_run` only shows which fields would change.
+        """
+        result = []
+        for id_ in ids:
+            found = await self._find(id_)
+            if found.record is not None and found.state is EnvelopeState.REGISTERED:
+                result.append(await self._read_again(found, dry_run=dry_run, actor=actor))
+            elif found.state in _BACK:
+                result.append(await self._back(found, dry_run=dry_run, actor=actor))
+            else:
+                result.append(
+                    {"id": found.id, "reference": found.reference, "left": f"it is {found.state.value}"}
+                )
+        self._wake()
+        return {"replayed": result, "dry_run": dry_run}
+
+    async def release(self, ids: Sequence[str], *, actor: str) -> Facts:
+        """Let held envelopes go on: a person has looked."""
+        done = 0
+        for id_ in ids:
+            found = await self._find(id_)
+            meta = {**found.meta, "released": True}
+            done += await self._move(
+                found, (EnvelopeState.HELD,), EnvelopeState.WAITING, "release", actor, meta=meta
+            )
+        self._wake()
+        return {"released": done, "left": len(ids) - done}
+
+    async def ignore(self, ids: Sequence[str], *, reason: str, actor: str) -> Facts:
+        """Set envelopes aside for good, with the reason; the row stays."""
+        done = 0
+        for id_ in ids:
+            found = await self._find(id_)
+            states = (EnvelopeState.HELD, EnvelopeState.QUARANTINED)
+            done += await self._move(found, states, EnvelopeState.IGNORED, "ignore", actor, reason=reason)
+        return {"ignored": done, "left": len(ids) - done}
+
+    # ----
+
+    async def _find(self, id_: str) -> StoredEnvelope:
+        found = await self._store.read(lambda c: envelopes.find(c, id_))
+        if found is None:
+            raise LookupError(f"there is no envelope {id_}")
+        return found
+
+    async def _move(
+        self,
+        found: StoredEnvelope,
+        states: Sequence[EnvelopeState],
+        new: EnvelopeState,
+        verb: str,
+        actor: str,
+        **values: Any,
+    ) -> bool:
+        if found.state not in states:
+            return False
+        now = self._clock.now()
+        changed = {"state": new.value, "reason": None, "updated_at": now, "claims": 0, **values}
+        guard = Guard("envelope", {"id": found.id, "state": found.state.value}, changed)
+        return await self._store.submit(Unit(guard, (self._audit(actor, verb, found.id, {}),), label="verb"))
+
+    async def _back(self, found: StoredEnvelope, *, dry_run: bool, actor: str) -> Facts:
+        facts: dict[str, Any] = {"id": found.id, "reference": found.reference}
+        if dry_run:
+            try:
+                draft = await self._read(found)
+            except Malformed as error:
+                return {**facts, "error": error.detail}
+            return {**facts, "changes": {"subject": [None, draft.subject], "text": [None, draft.text]}}
+        meta = {**found.meta, "released": True} if found.state is EnvelopeState.HELD else found.meta
+        moved = await self._move(found, _BACK, EnvelopeState.WAITING, "replay", actor, meta=meta)
+        return {**facts, "back": moved}
+
+    async def _read_again(self, found: StoredEnvelope, *, dry_run: bool, actor: str) -> Facts:
+        facts: dict[str, Any] = {"id": found.id, "reference": found.reference}
+        try:
+            draft = await self._read(found)
+        except Malformed as error:
+            return {**facts, "error": error.detail}
+        old = await self._store.read(lambda c: envelopes.record_content(c, found.record or "", _CONTENT))
+        new = _fresh(draft)
+        changes = {name: [old[name], new[name]] for name in _CONTENT if old[name] != new[name]}
+        if dry_run or not changes:
+            return {**facts, "changes": changes}
+        now = self._clock.now()
+        values = {name: new[name] for name in changes} | {"updated_at": now}
+        event = {
+            "id": self._ids.new(),
+            "type": EventType.READ_AGAIN.value,
+            "record": found.record,
+            "reference": found.reference,
+            "at": now,
+            "actor": actor,
+            "data": {"fields": sorted(changes)},
+        }
+        inserts = (
+            Insert("event", event),
+            self._audit(actor, "replay", found.id, {"fields": sorted(changes)}),
+        )
+        await self._store.submit(
+            Unit(None, inserts, (Update("record", {"id": found.record}, values),), label="verb")
+        )
+        return {**facts, "changes": changes}
+
+    async def _read(self, found: StoredEnvelope) -> Draft:
+        raw = await self._store.load_blob(found.blob)
+        if raw is None:
+            raise Malformed("its raw bytes are gone")
+        channel = self._channels.get(found.channel)
+        return await self._reader.read(found, raw, channel.settings.reading() if channel else {})
+
+    def _audit(self, actor: str, verb: str, target: str, data: Facts) -> Insert:
+        row = {
+            "id": self._ids.new(),
+            "at": self._clock.now(),
+            "actor": actor,
+            "verb": f"inbox.{verb}",
+            "target": target,
+            "data": dict(data),
+        }
+        return Insert("audit", row)
+
+
+def _fresh(draft: Draft) -> dict[str, Any]:
+    values = {name: getattr(draft, name) for name in _CONTENT}
+    return values | {"omissions": [*draft.omissions], "extra": dict(draft.extra)}
+
+
+def _facts(found: StoredEnvelope) -> dict[str, Any]:
+    return {
+        "id": found.id,
+        "reference": found.reference,
+        "channel": found.channel,
+        "kind": found.kind,
+        "state": found.state.value,
+        "reason": found.reason,
+        "received_at": found.received_at.isoformat(),
+        "sent_at": found.sent_at.isoformat() if found.sent_at else None,
+        "source_id": found.source_id,
+        "size": found.size,
+        "media_type": found.media_type,
+        "claims": found.claims,
+        "record": found.record,
+    }

@@ -1,0 +1,185 @@
+"""What a registration sets in motion: the acknowledgement, and the hand-overs to destinations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from connectors.channel import Channel
+from model import ids as identifiers
+from model.delivery import Purpose
+from model.draft import Identity
+from model.event import EventType
+from model.registration import Planned, Registration
+from model.states import DeliveryState
+from model.tools import Ids
+from outbox import acknowledge, rows
+from outbox.acknowledge import ChannelFacts, Refused
+from outbox.answers import Way, find_way
+from outbox.settings import OutboxSettings
+from outbox.templates import Templates
+from store import deliveries
+from store.store import Store
+
+
+class Places(Protocol):
+    """The dispatcher's places for deliveries that are sent as soon as they are committed."""
+
+    def reserve(self, target: str) -> bool: ...
+
+    def give_back(self) -> None: ...
+
+    def put(self, delivery: Any) -> None: ...
+
+    def wake(self) -> None: ...
+
+
+class Planner:
+    """Plans the deliveries that are committed together with a record."""
+
+    def __init__(
+        self,
+        store: Store,
+        channels: Mapping[str, Channel],
+        places: Places,
+        settings: OutboxSettings,
+        *,
+        ids: Ids,
+        templates: Callable[[], Templates],
+        destinations: Callable[[], Sequence[str]],
+        language: str,
+        status_url: Callable[[str], str],
+    ) -> None:
+        self._store = store
+        self._channels = channels
+        self._places = places
+        self._settings = settings
+        self._ids = ids
+        self._templates = templates
+        self._destinations = destinations
+        self._language = language
+        self._status_url = status_url
+
+    def plan(self, registration: Registration) -> Planned:
+        """The deliveries of one registration."""
+        made = [self._acknowledgement(registration)]
+        made += self._hand_overs(registration)
+        return Planned(tuple(row for row in made if row is not None))
+
+    def release(self, planned: Planned, committed: bool) -> None:
+        """After the commit: send what was born claimed, look for the rest; or let go of the places."""
+        for row in planned.rows:
+            if row["claim"] is not None:
+                if committed:
+                    self._places.put(deliveries.from_new(row))
+                else:
+                    self._places.give_back()
+            elif committed and row["state"] == DeliveryState.WAITING.value:
+                self._places.wake()
+
+    # ---- the acknowledgement
+
+    def _acknowledgement(self, registration: Registration) -> dict[str, Any] | None:
+        """The acknowledgement, or the row that says why there is none."""
+        draft = registration.draft
+        way = find_way(self._channels, registration.channel, draft.reply_to)
+        if way is None:
+            return self._refusal(registration, Way(registration.channel, None), Refused("no way to answer"))
+        channel = self._channels[registration.channel]
+        decided = acknowledge.plan(
+            draft,
+            registration.decision,
+            reference=registration.reference,
+            status_url=self._status_url(registration.reference),
+            channel=ChannelFacts(
+                channel.name, channel.settings.acknowledge, channel.settings.language or self._language
+            ),
+            to=way.to,
+            templates=self._templates(),
+            own_addresses=self._own_addresses(),
+            counts=registration.sent,
+            budget=self._settings.budget,
+            acknowledged_before=registration.acknowledged_before,
+            repeat_within_quiet=registration.repeat_recent,
+        )
+        if isinstance(decided, Refused):
+            return self._refusal(registration, way, decided)
+        body = rows.message_body(
+            reference=registration.reference,
+            subject=decided.subject,
+            text=decided.text,
+            html=decided.html,
+            language=decided.language,
+            to=decided.to,
+            name=draft.name,
+            thread=draft.envelope_to if way.channel == registration.channel else {},
+            token=identifiers.seal(self._store.secret, "thread", registration.record),
+        )
+        return self._row(registration, way.channel, way.to, Purpose.ACKNOWLEDGEMENT, "ack", body)
+
+    def _refusal(self, registration: Registration, way: Way, refused: Refused) -> dict[str, Any]:
+        return rows.row(
+            self._ids,
+            key=f"ack:{registration.envelope}",
+            purpose=Purpose.ACKNOWLEDGEMENT,
+            target=way.channel,
+            record=registration.record,
+            at=registration.at,
+            body={"reference": registration.reference},
+            to=way.to,
+            envelope=registration.envelope,
+            state=DeliveryState.CANCELLED,
+            reason=refused.reason,
+            detail=refused.detail or None,
+        )
+
+    def _own_addresses(self) -> frozenset[str]:
+        return frozenset(address for one in self._channels.values() for address in one.settings.addresses())
+
+    # ---- hand-overs
+
+    def _hand_overs(self, registration: Registration) -> list[dict[str, Any]]:
+        """A new record goes to the destinations that its rules name; a joined message to those that have it."""
+        if registration.joined:
+            body = {
+                "type": EventType.MESSAGE_JOINED.value,
+                "reference": registration.reference,
+                "update": {"text": registration.draft.text, "subject": registration.draft.subject},
+            }
+            names, purpose, prefix = registration.party_to, Purpose.UPDATE, "update"
+        else:
+            body = {"type": EventType.REGISTERED.value, "reference": registration.reference}
+            names, purpose, prefix = registration.decision.destinations, Purpose.HAND_OVER, "hand_over"
+        known = set(self._destinations())
+        return [
+            self._row(registration, name, None, purpose, f"{prefix}:{name}", body)
+            for name in names
+            if name in known
+        ]
+
+    def _row(
+        self,
+        registration: Registration,
+        target: str,
+        to: Identity | None,
+        purpose: Purpose,
+        prefix: str,
+        body: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """A delivery; born claimed when nothing can stand before it and the dispatcher has a place."""
+        alone = not registration.joined and registration.conversation is None
+        hot = alone and self._places.reserve(target)
+        return rows.row(
+            self._ids,
+            key=f"{prefix}:{registration.envelope}",
+            purpose=purpose,
+            target=target,
+            record=registration.record,
+            at=registration.at,
+            body=body,
+            order=registration.conversation or registration.record,
+            to=to,
+            envelope=registration.envelope,
+            state=DeliveryState.CLAIMED if hot else DeliveryState.WAITING,
+            owner=self._store.owner,
+        )

@@ -1,0 +1,196 @@
+"""The verbs on deliveries: look, redrive, cancel, hold, release, resolve, and answer a customer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from model.delivery import Delivery
+from model.event import EventType
+from model.states import DeliveryState
+from model.tools import Clock, Ids
+from outbox.answers import Answers, Way
+from outbox.settle import Settler
+from store import boxes, deliveries, views
+from store.store import Store
+from store.units import Guard, Insert, Unit
+
+Facts = Mapping[str, Any]
+D = DeliveryState
+
+
+class OutboxVerbs:
+    """What operators and clerks can do with deliveries."""
+
+    def __init__(
+        self,
+        store: Store,
+        settler: Settler,
+        answers: Answers,
+        *,
+        clock: Clock,
+        ids: Ids,
+        wake: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._settler = settler
+        self._answers = answers
+        self._clock = clock
+        self._ids = ids
+        self._wake = wake
+
+    async def list(
+        self,
+        *,
+        states: Sequence[str],
+        target: str | None,
+        purpose: str | None,
+        suppressed: bool,
+        limit: int,
+    ) -> Sequence[Facts]:
+        """Deliveries, newest first; `suppressed` lists the automatic answers that were not sent, and why."""
+        rows = await self._store.read(
+            lambda c: deliveries.search(
+                c, states=states, target=target, purpose=purpose, suppressed=suppressed, limit=limit
+            )
+        )
+        return [_plain(row) for row in rows]
+
+    async def show(self, delivery: str) -> Facts:
+        """One delivery with its attempts, by id."""
+        rows = await self._store.read(lambda c: boxes.with_attempts(c, deliveries.rows_by_id(c, [delivery])))
+        if not rows:
+            raise LookupError(f"there is no delivery {delivery}")
+        return _plain(rows[0])
+
+    async def redrive(self, ids: Sequence[str], *, actor: str) -> Facts:
+        """Try dead or expired deliveries again, now; the same message with the same key."""
+        values = {"next_at": self._clock.now(), "expires_at": None, "claims": 0, "settled_at": None}
+        done = await self._each(ids, (D.DEAD, D.EXPIRED, D.HELD), D.WAITING, "redrive", actor, values)
+        self._wake()
+        return {"redriven": done, "left": len(ids) - done}
+
+    async def cancel(self, ids: Sequence[str], *, actor: str) -> Facts:
+        """Never send them."""
+        states = (D.WAITING, D.HELD, D.DEAD, D.UNCERTAIN)
+        values = {"settled_at": self._clock.now()}
+        done = await self._each(ids, states, D.CANCELLED, "cancel", actor, values)
+        return {"cancelled": done, "left": len(ids) - done}
+
+    async def hold(self, ids: Sequence[str], *, actor: str) -> Facts:
+        """Keep them back until released."""
+        done = await self._each(ids, (D.WAITING, D.UNCERTAIN), D.HELD, "hold", actor, {})
+        return {"held": done, "left": len(ids) - done}
+
+    async def release(self, ids: Sequence[str], *, actor: str) -> Facts:
+        """Let held ones go."""
+        values = {"next_at": self._clock.now(), "claims": 0}
+        done = await self._each(ids, (D.HELD,), D.WAITING, "release", actor, values)
+        self._wake()
+        return {"released": done, "left": len(ids) - done}
+
+    async def resolve(self, ids: Sequence[str], *, delivered: bool, actor: str) -> Facts:
+        """A person found out how an uncertain delivery ended."""
+        new = D.DELIVERED if delivered else D.DEAD
+        values = {"settled_at": self._clock.now(), "detail": f"resolved by {actor}"}
+        done = await self._each(ids, (D.UNCERTAIN, D.HELD), new, "resolve", actor, values)
+        return {"resolved": done, "left": len(ids) - done}
+
+    async def reply(
+        self,
+        reference: str,
+        *,
+        text: str,
+        html: str | None,
+        files: Sequence[Facts],
+        channel: str | None,
+        cc: Sequence[str],
+        expects_answer: bool,
+        actor: str,
+        key: str,
+    ) -> Facts:
+        """Put an answer in the outbox; the same `key` twice gives the same delivery.
+
+        Raises LookupError for an unknown reference, and ValueError when there is nothing to say or no way.
+        """
+        record = await self._store.read(lambda c: views.record(c, reference))
+        if record is None:
+            raise LookupError(f"there is no record {reference}")
+        if not text.strip() and not html:
+            raise ValueError("an answer needs a text")
+        way: Way = self._answers.way(record, channel)
+        kept = [await self._keep(file) for file in files]
+        row = self._answers.row(record, way, text=text, html=html, files=kept, cc=cc, actor=actor, key=key)
+        event = {
+            "id": self._ids.new(),
+            "type": EventType.REPLY_QUEUED.value,
+            "record": record["id"],
+            "reference": record["reference"],
+            "at": row["created_at"],
+            "actor": actor,
+            "data": {"delivery": row["id"], "target": row["target"], "expects_answer": expects_answer},
+        }
+        fresh = await self._store.run(lambda c: deliveries.insert_once(c, row, event), "reply")
+        self._wake()
+        stored = await self._store.read(lambda c: deliveries.by_key(c, row["key"]))
+        assert stored is not None
+        return {
+            "id": stored.id,
+            "reference": record["reference"],
+            "channel": stored.target,
+            "state": stored.state.value,
+            "certainty": boxes.certainty(stored.state.value),
+            "repeat": not fresh,
+        }
+
+    # ----
+
+    async def _keep(self, file: Facts) -> Facts:
+        sha256, size = await self._store.put_blob(file["data"])
+        return {
+            "filename": file["filename"],
+            "media_type": file["media_type"],
+            "size": size,
+            "sha256": sha256,
+        }
+
+    async def _each(
+        self,
+        ids: Sequence[str],
+        states: Sequence[DeliveryState],
+        new: DeliveryState,
+        verb: str,
+        actor: str,
+        values: Facts,
+    ) -> int:
+        found = await self._store.read(lambda c: deliveries.by_ids(c, ids))
+        if missing := set(ids) - {one.id for one in found}:
+            raise LookupError(f"there is no delivery {sorted(missing)[0]}")
+        done = 0
+        for one in found:
+            if one.state in states:
+                done += await self._move(one, new, verb, actor, values)
+        return done
+
+    async def _move(self, one: Delivery, new: DeliveryState, verb: str, actor: str, values: Facts) -> bool:
+        guard = Guard("delivery", {"id": one.id, "state": one.state.value}, {"state": new.value, **values})
+        audit = {
+            "id": self._ids.new(),
+            "at": self._clock.now(),
+            "actor": actor,
+            "verb": f"outbox.{verb}",
+            "target": one.id,
+            "data": {"from": one.state.value},
+        }
+        told = () if new is D.WAITING else self._settler.event(one, new, {"by": actor}, actor)
+        return await self._store.submit(Unit(guard, (Insert("audit", audit), *told), label="verb"))
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as JSON-like values; the working columns stay inside."""
+    hidden = ("claim", "owner", "order_key", "seq")
+    return {
+        name: value.isoformat() if hasattr(value, "isoformat") else value
+        for name, value in row.items()
+        if name not in hidden
+    }
