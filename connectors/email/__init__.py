@@ -196,6 +196,8 @@ class EmailSettings(ChannelSettings):
     def _at_least_one_part(self) -> Self:
         if self.imap is None and self.door is None and self.outgoing is None:
             raise ValueError("an e-mail channel needs at least one of imap, door and outgoing")
+        if self.proxy is not None:
+            raise ValueError("proxy: mail servers are reached directly; take it out of this channel")
         return self
 
     @property

@@ -100,9 +100,7 @@ def compose(message: Message, sender: Sender, at: datetime) -> Mail:
     if to is None:
         raise PermanentFailure(Reason.RECIPIENT, "the customer's address is no valid e-mail address")
     domain = sender.address.rpartition("@")[2]
-    own = {sender.address, *sender.own}
-    copies = [one for one in map(mailbox, message.cc) if one and one not in own and one != to]
-    copies = [] if message.automatic else list(dict.fromkeys(copies))
+    copies = [] if message.automatic else _copies(message.cc, {sender.address, *sender.own, to.lower()})
     mail = EmailMessage(policy=POLICY)
     mail["From"] = Address(line(sender.name, NAME_LIMIT), addr_spec=sender.address)
     mail["To"] = Address(line(message.name, NAME_LIMIT), addr_spec=to)
@@ -164,6 +162,12 @@ def plus(address: str, token: str) -> str:
     local, _, domain = address.rpartition("@")
     tagged = f"{local.partition('+')[0]}+{token}"
     return f"{tagged}@{domain}" if len(tagged) <= 64 else address
+
+
+def _copies(addresses: Iterable[str], left_out: set[str]) -> list[str]:
+    """Valid addresses, once each whatever their case, without those in `left_out`."""
+    found = {one.lower(): one for one in map(mailbox, addresses) if one}
+    return [one for lower, one in found.items() if lower not in left_out]
 
 
 def _answers(thread: Mapping[str, Any]) -> bool:
