@@ -167,9 +167,7 @@ class Openings:
         with contextlib.suppress(Failure, OSError):
             await state.destination.__aenter__()
         self._house.destinations[name] = state
-        self._house.targets[name] = destination_target(
-            state, self._house.describe, self._outbox, self._house.clock
-        )
+        self._house.targets[name] = destination_target(state, self._house.describe, self._outbox)
         if old is not None:
             self._close_later(name, old.destination)
 

@@ -135,9 +135,7 @@ class DestinationState:
         return self.settings.enabled and self.paused is None
 
 
-def destination_target(
-    state: DestinationState, describe: Describe, settings: OutboxSettings, clock: Clock
-) -> Target:
+def destination_target(state: DestinationState, describe: Describe, settings: OutboxSettings) -> Target:
     """A destination as the outbox sees it."""
 
     async def send(delivery: Delivery) -> Receipt:

@@ -16,6 +16,7 @@ from model.tools import Ids
 from outbox import acknowledge, rows
 from outbox.acknowledge import ChannelFacts, Refused
 from outbox.answers import Way, find_way
+from outbox.mute import Mute
 from outbox.settings import OutboxSettings
 from outbox.templates import Templates
 from store import deliveries
@@ -84,7 +85,7 @@ class Planner:
         draft = registration.draft
         way = find_way(self._channels, registration.channel, draft.reply_to)
         if way is None:
-            return self._refusal(registration, Way(registration.channel, None), Refused("no way to answer"))
+            return self._refusal(registration, Way(registration.channel, None), Refused(Mute.NO_WAY))
         channel = self._channels[registration.channel]
         decided = acknowledge.plan(
             draft,
