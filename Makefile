@@ -1,0 +1,70 @@
+# Forebay: one command for everything. `make` alone tells what there is.
+#
+# A bare machine needs Python 3.11 or newer and make. Nothing here needs root; as root, the Debian packages
+# that the real counterparts of some tests come in are installed when they are missing.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+VENV := .venv
+BIN := $(VENV)/bin
+CONFIG := config/examples/demo.yaml
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
+# Test processes; each has a database server of its own.
+JOBS ?= 2
+PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadfile -rs
+
+.PHONY: help setup run check test prove bench docs clean
+
+help: ## Tell what there is
+	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 14
+
+setup: $(VENV)/run.stamp ## Make the virtual environment with what running needs
+
+run: setup ## Run the demonstration on this machine: three ways in, no credentials
+	@exec $(BIN)/forebay run --config $(CONFIG)
+
+check: $(VENV)/dev.stamp ## Lint, types, floors, and the shipped configuration
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/forebay check -c $(CONFIG)
+
+test: $(VENV)/dev.stamp ## Check, then every test but the long proofs
+	scripts/packages.sh dovecot-imapd strace
+	$(MAKE) --no-print-directory check
+	$(PYTEST) -m "not prove"
+
+prove: $(VENV)/dev.stamp ## The long proofs: crashes, browser, load
+	scripts/packages.sh dovecot-imapd strace chromium fonts-noto-cjk
+	$(PYTEST) -m prove
+
+bench: $(VENV)/dev.stamp ## Measure, side by side with a bare echo
+	$(BIN)/python benchmarks/run.py
+
+docs: $(VENV)/dev.stamp ## Write the reference from the code, and build the pages into site/
+	@set -e; for page in docs/generate_*.py; do echo "$$page"; $(BIN)/python "$$page"; done
+	$(BIN)/mkdocs build --strict --quiet
+
+clean: ## Remove what was made here, the demonstration's data (var/) excepted
+	rm -rf $(VENV) site dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+# The environment is made once, and again when a lock file or the project's own description changes. Every file
+# that is downloaded must have the hash that the lock names.
+
+$(BIN)/python:
+	scripts/venv.sh $(VENV)
+
+$(VENV)/run.stamp: requirements/run.lock pyproject.toml | $(BIN)/python
+	$(PIP) install --require-hashes -r requirements/run.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The larger environment holds the smaller one.
+$(VENV)/dev.stamp: requirements/dev.lock requirements/run.lock pyproject.toml | $(BIN)/python
+	$(PIP) install --require-hashes -r requirements/dev.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $(VENV)/run.stamp $@
