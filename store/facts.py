@@ -34,8 +34,11 @@ def secret(connection: Connection, draw: Callable[[int], bytes]) -> bytes:
     """The installation's key, made once."""
     stored = get(connection, "secret")
     if stored is None:
-        stored = base64.b64encode(draw(32)).decode()
-        put(connection, "secret", stored)
+        made = base64.b64encode(draw(32)).decode()
+        module = sqlite if connection.dialect.name == "sqlite" else postgresql
+        statement: Any = module.insert(meta).values(name="secret", value=made)
+        connection.execute(statement.on_conflict_do_nothing())
+        stored = get(connection, "secret")  # that of another replica, if it was faster
     return base64.b64decode(stored)
 
 

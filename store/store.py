@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,11 +16,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
 from model.tools import Clock, Ids, Raw
-from store import engine, facts, migrate, schema
+from store import engine, facts, mark, migrate, schema
 from store.acceptance import Acceptance, Stored
 from store.blobs import Blobs
 from store.errors import LeaseLost, StoreBusy
 from store.lock import FolderLock
+from store.mark import MarkFile
 from store.settings import DatabaseSettings
 from store.units import Unit
 from store.writer import Hook, Writer, diagnose
@@ -53,6 +55,8 @@ class Store:
         self._url = given or engine.sqlite_url(folder)
         self.embedded = self._url.startswith("sqlite")
         self._lock = FolderLock(folder)
+        self._mark = MarkFile(folder)
+        self._opened = False
         self._low = False
         write, self._read_engine = engine.open_engines(
             self._url, writers=settings.writers, readers=settings.readers
@@ -97,15 +101,36 @@ class Store:
         with self._write_engine.begin() as connection:
             engine.check_durability(connection)
             self.secret = facts.secret(connection, self._ids.draw)
+            mark.check(connection, self._mark.read())
             self.on_hold = facts.check_home(connection, self.database)
+            known = mark.renew(connection, self._mark, self._ids.new())
+        self._mark.write(known)
+        self._opened = True
 
     async def close(self) -> None:
         """Commit what waits and let go of the folder. Safe to repeat."""
         await self.writer.close()
+        if self._opened:
+            self._opened = False
+            with contextlib.suppress(DBAPIError):  # the old mark is still good
+                await asyncio.to_thread(self._leave_mark)
         self._readers.shutdown(wait=True)
         self._read_engine.dispose()
         self._write_engine.dispose()
         self._lock.close()
+
+    def _leave_mark(self) -> None:
+        with self._write_engine.begin() as connection:
+            known = mark.renew(connection, self._mark, self._ids.new())
+        self._mark.write(known)
+
+    async def renew_mark(self) -> None:
+        """Make every copy of the database that was taken until now known for one, should it be put back.
+
+        To be called now and then, say each hour.
+        """
+        known = await self.run(lambda c: mark.renew(c, self._mark, self._ids.new()), "mark")
+        await asyncio.to_thread(self._mark.write, known)
 
     def now(self) -> datetime:
         """Our own time; leases are compared with the database's inside the database."""
