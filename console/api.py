@@ -218,9 +218,10 @@ class Api:
         after = whole_number(request, "after", 0, 0, 10**17)
         limit = whole_number(request, "limit", 100, 1, 1000)
         wait = whole_number(request, "wait", 0, 0, int(_LONGEST_WAIT))
+        until = self._services.clock.monotonic() + wait
         found = await self._services.store.read(lambda c: views.events(c, after, limit))
-        if not found and wait:
-            await self._services.wait_for_event(after, float(wait))
+        while not found and (left := until - self._services.clock.monotonic()) > 0:
+            await self._services.wait_for_event(after, left)
             found = await self._services.store.read(lambda c: views.events(c, after, limit))
         following = found[-1]["position"] if found else after
         return json({"events": [shapes.event(one) for one in found], "next": following})

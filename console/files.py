@@ -7,9 +7,10 @@ import unicodedata
 from urllib.parse import quote
 
 from aiohttp import web
+from sqlalchemy import Connection
 
 from console import guard
-from console.links import RAW, Links
+from console.links import RAW, SENT, Links
 from console.problems import Problem
 from console.services import Services
 from store import views
@@ -69,13 +70,7 @@ class Files:
         named = self._links.read_file(request.match_info["address"])
         if named is None:
             raise Problem(404, "this file does not exist")
-        envelope, part = named
-        if part == RAW:
-            found = await self._services.store.read(lambda c: views.raw(c, envelope))
-            name = f"{found['reference']}{_extension(found['media_type'])}" if found else ""
-        else:
-            found = await self._services.store.read(lambda c: views.file(c, envelope, int(part)))
-            name = found["filename"] if found else ""
+        found = await self._services.store.read(lambda c: _find(c, *named))
         chunks = await self._services.open_blob(found["sha256"]) if found else None
         if found is None or chunks is None:
             raise Problem(410, "this file is no longer kept")
@@ -83,7 +78,7 @@ class Files:
         response = web.StreamResponse(
             headers={
                 "Content-Type": media_type if media_type in _HARMLESS else "application/octet-stream",
-                "Content-Disposition": disposition(name),
+                "Content-Disposition": disposition(found["filename"]),
                 "Content-Length": str(found["size"]),
             }
         )
@@ -93,6 +88,16 @@ class Files:
             await response.write(chunk)
         await response.write_eof()
         return response
+
+
+def _find(connection: Connection, owner: str, part: str) -> views.Row | None:
+    """Name, type, size and digest of what an address shows; None when it is gone."""
+    if part == RAW:
+        found = views.raw(connection, owner)
+        return found and found | {"filename": found["reference"] + _extension(found["media_type"])}
+    if part.startswith(SENT):
+        return views.sent_file(connection, owner, int(part.removeprefix(SENT)))
+    return views.file(connection, owner, int(part))
 
 
 def _extension(media_type: str) -> str:

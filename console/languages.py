@@ -59,6 +59,7 @@ def translate(language: str, key: str, **values: object) -> str:
     return text.format(**values) if values else text
 
 
-def word(language: str, group: str, value: str) -> str:
-    """A word for a value of ours (a state, a purpose, …); a value without one is shown as it is."""
-    return texts(language).get(f"{group}.{value}", value.replace("_", " "))
+def word(language: str, group: str, value: object, otherwise: str | None = None) -> str:
+    """A word for a value of ours (a state, a purpose, …); one without a word is shown as it is."""
+    fallback = str(value).replace("_", " ") if otherwise is None else otherwise
+    return texts(language).get(f"{group}.{value}", fallback)

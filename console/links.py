@@ -8,6 +8,8 @@ from model.ids import same_token, tidy_reference, token
 
 #: Stands for the unchanged bytes, where an attachment has its number.
 RAW = "raw"
+#: Goes before the number of a file that we sent; its address names the delivery.
+SENT = "sent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,12 @@ class Links:
         """The unchanged bytes of an envelope."""
         return self._file(envelope, RAW)
 
-    def _file(self, envelope: str, part: str) -> str:
-        return f"{self.public_url}/files/{envelope}.{part}.{self._sign('file', envelope, part)}"
+    def sent(self, delivery: str, n: int) -> str:
+        """File `n` of an answer of ours."""
+        return self._file(delivery, f"{SENT}{n}")
+
+    def _file(self, owner: str, part: str) -> str:
+        return f"{self.public_url}/files/{owner}.{part}.{self._sign('file', owner, part)}"
 
     def read_status(self, address: str) -> str | None:
         """The reference of a status address, or None when we did not make it."""
@@ -42,9 +48,9 @@ class Links:
         return reference if same_token(given.lower(), self._sign("status", reference)) else None
 
     def read_file(self, address: str) -> tuple[str, str] | None:
-        """Envelope and part (a number or `raw`) of a file address, or None when we did not make it."""
-        envelope, part, given = [*address.split("."), "", "", ""][:3]
-        return (envelope, part) if same_token(given, self._sign("file", envelope, part)) else None
+        """Owner and part (a number, `raw`, or `sent` and a number) of a file address of our making, or None."""
+        owner, part, given = [*address.split("."), "", "", ""][:3]
+        return (owner, part) if same_token(given, self._sign("file", owner, part)) else None
 
     def _sign(self, *parts: str) -> str:
         return token(self.key, *parts)

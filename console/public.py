@@ -101,7 +101,13 @@ class Public:
             raise Problem(404, "there is nothing at this address; please check that it is complete")
         headers = {} if found["registered"] else {"Refresh": "5"}
         return pages.render(
-            self._services, request, "status.html", headers=headers, matter=found, asked=reference
+            self._services,
+            request,
+            "status.html",
+            headers=headers,
+            matter=found,
+            asked=reference,
+            links=self._links,
         )
 
     async def language(self, request: web.Request) -> web.StreamResponse:

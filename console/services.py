@@ -187,7 +187,7 @@ class Services:
     open_blob: Callable[[str], Awaitable[AsyncIterator[bytes] | None]]
     """The bytes of a blob by digest; None when they are gone."""
     wait_for_event: Callable[[int, float], Awaitable[None]]
-    """Returns when there may be an event after a position, or after so many seconds."""
+    """Returns when there may be an event after a position, after so many seconds at the latest."""
     remote: Callable[[web.Request], str]
     """The client's address after trusted proxies."""
     zone: tzinfo = UTC

@@ -7,16 +7,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from model.delivery import DOWNSTREAM
+from model.delivery import AUTOMATIC, DOWNSTREAM
 from model.event import EventType
+from model.states import DeliveryState
 
 Row = Mapping[str, Any]
 
-#: Told by the messages themselves.
-_TOLD = frozenset({EventType.REPLY_QUEUED, EventType.DELIVERY_DELIVERED})
-_FROM_CUSTOMER = frozenset({EventType.MESSAGE_JOINED, EventType.AUTOMATIC_JOINED})
+#: The house itself, as an actor; its settling of deliveries is told by the deliveries.
+_HOUSE = "forebay"
 #: Where the words of an event may stand in its data.
-_WORDS = ("reason", "detail", "note", "text", "state", "to", "target")
+_WORDS = ("reason", "detail", "note", "to", "text", "target")
+#: At the same moment the customer comes first, then what happened, then what we sent.
+_RANK = {"customer": 0, "house": 1, "office": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,23 +37,34 @@ class Chapter:
 
 def tell(record: Row, events: Iterable[Row], deliveries: Iterable[Row]) -> list[Chapter]:
     """The chapters of a record, oldest first."""
-    chapters = [
-        Chapter("customer", record["received_at"], "message", text=record["text"] or record["full_text"])
-    ]
+    first = record["text"] or record["full_text"]
+    chapters = [Chapter("customer", record["received_at"], "message", text=first)]
+    chapters += [_event(row) for row in events if not _told_elsewhere(row)]
     chapters += [_delivery(row) for row in deliveries]
-    chapters += [_event(row) for row in events if row["type"] not in _TOLD]
-    return sorted(chapters, key=lambda chapter: chapter.at)
+    return sorted(chapters, key=lambda chapter: (chapter.at, _RANK[chapter.side]))
+
+
+def _told_elsewhere(row: Row) -> bool:
+    """Whether a delivery tells it: answers that were queued, and how the house's tries went."""
+    by_house: bool = row["type"].startswith("delivery.") and row["actor"] == _HOUSE
+    return by_house or bool(row["type"] == EventType.REPLY_QUEUED)
 
 
 def _delivery(row: Row) -> Chapter:
-    side: Literal["office", "house"] = "house" if row["purpose"] in DOWNSTREAM else "office"
-    text = row["body"].get("text", "") if side == "office" else ""
-    return Chapter(side, row["created_at"], row["purpose"], who=row["target"], text=text, delivery=row)
+    if row["purpose"] in DOWNSTREAM:
+        return Chapter("house", row["created_at"], row["purpose"], who=row["target"], delivery=row)
+    if row["purpose"] in AUTOMATIC and row["state"] == DeliveryState.CANCELLED and not row["attempts"]:
+        why = ": ".join(one for one in (row["reason"], row["detail"]) if one)
+        return Chapter("house", row["created_at"], EventType.ACKNOWLEDGEMENT_REFUSED, text=why)
+    text = row["body"].get("text", "")
+    return Chapter("office", row["created_at"], row["purpose"], who=row["target"], text=text, delivery=row)
 
 
 def _event(row: Row) -> Chapter:
     data = row["data"]
-    if row["type"] in _FROM_CUSTOMER and data.get("text"):
-        return Chapter("customer", row["at"], row["type"], text=str(data["text"]))
+    if row["type"] in (EventType.MESSAGE_JOINED, EventType.AUTOMATIC_JOINED):
+        text = str(data.get("text") or data.get("full_text") or "")
+        if text:
+            return Chapter("customer", row["at"], row["type"], who=str(data.get("name", "")), text=text)
     words = next((str(data[name]) for name in _WORDS if data.get(name)), "")
     return Chapter("house", row["at"], row["type"], who=row["actor"], text=words)

@@ -14,11 +14,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from playwright.async_api import Browser, Page, async_playwright
 
-from store.store import Store
-from tests import databases
 from tests.console import scenes
 from tests.console.house import ADMIN, House
-from tests.rigs.tools import SECRET, CountingIds, FixedClock
+from tests.rigs.tools import SECRET
 
 pytestmark = pytest.mark.prove
 
@@ -44,13 +42,6 @@ async def browser(chromium: str) -> AsyncIterator[Browser]:
         opened = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield opened
         await opened.close()
-
-
-@pytest.fixture
-async def house(tmp_path: Path, clock: FixedClock, ids: CountingIds) -> AsyncIterator[House]:
-    opened: Store = await databases.open_store(databases.settings("sqlite"), tmp_path / "data", clock, ids)
-    yield House(opened, clock, ids)
-    await opened.close()
 
 
 POSTED = web.AppKey("posted", list[dict[str, str]])

@@ -42,7 +42,7 @@ class Verbs:
         self.refuse: Exception | None = None
         self.wait: Callable[[], Any] | None = None
 
-    async def _called(self, name: str, **given: Any) -> dict[str, Any]:
+    async def _called(self, name: str, /, **given: Any) -> dict[str, Any]:
         if self.wait is not None:
             await self.wait()
         if self.refuse is not None:

@@ -40,9 +40,10 @@ async def fill(house: House) -> str:
         urgency="important", state="taken", nature=["complaint", "product"],
     )  # fmt: skip
     fullest = await house.record(
-        "FB-261122-7K3FQ", subject="广告投放数据与报表不一致", text=LONG, name="李晓雯", company="上海青禾文化传播有限公司",
+        "FB-261122-7K3FQ", subject="广告投放数据与报表不一致", text=LONG,
+        name="李晓雯", company="上海青禾文化传播有限公司",
         full_text=LONG + "\n\n--\n李晓雯\n上海青禾文化传播有限公司", channel="mail", kind="email",
-        html="<p>您好，我们公司从今年三月起一直使用贵司的<b>广告投放服务</b>。</p><table border=1><tr><td>十月</td><td>-12%</td></tr></table>",
+        html="<p>您好，我们一直使用贵司的<b>广告投放服务</b>。</p><table><tr><td>十月</td><td>-12%</td></tr></table>",
         identities={"email": "lixiaowen@qinghe.example", "phone": "+86 21 6033 0000"}, language="zh-CN",
         at=now - timedelta(minutes=50), sent_at=now - timedelta(minutes=52), urgency="urgent",
         state="handed_over", nature=["complaint", "price"], department="广告部",

@@ -1,0 +1,93 @@
+"""Both languages say everything that the pages and the house's own words need."""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+from string import Formatter
+
+import pytest
+
+from console import languages
+from model.decision import Urgency
+from model.delivery import Outcome, Purpose
+from model.event import EventType
+from model.health import HealthState
+from model.states import DeliveryState, EnvelopeState, RecordState
+
+LANGUAGES = list(languages.LANGUAGES)
+#: Groups whose texts pages ask for by the name of a value, a field or a button.
+BY_NAME = frozenset(
+    [
+        "certainty",
+        "channels",
+        "customer",
+        "delivery_state",
+        "error",
+        "event",
+        "form",
+        "health",
+        "identity",
+        "mend",
+        "outcome",
+        "purpose",
+        "record",
+        "state",
+        "step",
+        "urgency",
+        "verb",
+    ]
+)
+
+
+def places(text: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(text) if name}
+
+
+def test_the_languages_have_the_same_texts_with_the_same_places() -> None:
+    one, other = (languages.texts(tag) for tag in LANGUAGES)
+    assert set(one) == set(other)
+    assert {key for key in one if places(one[key]) != places(other[key])} == set()
+    assert all(text.strip() for text in (*one.values(), *other.values()))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_word_of_the_house_has_a_word(language: str) -> None:
+    needed = {
+        "state": RecordState,
+        "customer": [*RecordState, *EnvelopeState],
+        "delivery_state": DeliveryState,
+        "purpose": Purpose,
+        "outcome": Outcome,
+        "event": EventType,
+        "urgency": Urgency,
+        "health": [*HealthState, "paused"],
+        "certainty": ["delivered", "failed", "unknown", "pending"],
+    }
+    wanted = {f"{group}.{value}" for group, values in needed.items() for value in values}
+    assert wanted - set(languages.texts(language)) == set()
+
+
+def test_pages_ask_only_for_texts_that_are_there_and_none_is_idle() -> None:
+    known = set(languages.texts("en"))
+    room = resources.files("console")
+    sources = [path.read_text("utf-8") for path in room.joinpath("templates").iterdir()]
+    sources += [path.read_text("utf-8") for path in room.iterdir() if path.name.endswith(".py")]
+    asked = {key for source in sources for key in re.findall(r"\bt\('([\w.]+)'[,)]", source)}
+    assert asked - known == set()
+    everything = "\n".join(sources)
+    idle = {
+        key for key in known - asked if key.partition(".")[0] not in BY_NAME and f'"{key}"' not in everything
+    }
+    assert idle == set()
+
+
+@pytest.mark.parametrize("tag", ["zh", "zh-Hans-CN", "ZH-sg", "en-US"])
+def test_tags_are_matched_by_their_language(tag: str) -> None:
+    assert languages.match(tag) in LANGUAGES
+
+
+def test_an_unknown_value_is_shown_as_it_is() -> None:
+    assert languages.word("en", "state", "on_the_moon") == "on the moon"
+    with pytest.raises(KeyError):
+        languages.translate("en", "no.such.text")
