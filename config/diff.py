@@ -66,7 +66,7 @@ def changes(old: Loaded, new: Loaded) -> Changes:
         channels=_names(before.channels, after.channels),
         destinations=_names(before.destinations, after.destinations),
         rules=differ("rules"),
-        templates=old.templates != new.templates,
+        templates=old.texts != new.texts,
         settings=tuple(key for key in SWAP if differ(key)),
         restart=tuple(key for key in RESTART if differ(key)),
     )

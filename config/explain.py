@@ -50,7 +50,6 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "date_from_datetime_parsing": ("must be a date", "write 2026-10-01"),
     "time_type": ("must be a time of day", 'write "09:00"'),
     "time_parsing": ("must be a time of day", 'write "09:00"'),
-    "ip_any_network": ("must be a network", "write 10.0.0.0/8, with no bits set after the prefix"),
     "ip_v4_network": ("must be an IPv4 network", "write 10.0.0.0/8"),
     "ip_v6_network": ("must be an IPv6 network", "write fd00::/8"),
     "ip_any_address": ("must be an IP address", ""),
@@ -91,12 +90,15 @@ def problems(
     What every form of a choice refused is told as one problem.
     """
     found: dict[tuple[Path, bool], list[tuple[str, str]]] = {}
+    within = source.value
+    for step in base:
+        within = within[step]
     for item in error.errors(include_input=False, include_url=False):
         loc, kind, context = item["loc"], item["type"], item.get("ctx", {})
-        path = _locate(source.value, base, loc, kind, schema())
+        path = base + _locate(within, loc, kind, schema())
         at_key = kind == "extra_forbidden" or (bool(loc) and loc[-1] == "[key]")
         if kind == "extra_forbidden":
-            known = fields.names(schema(), path[len(base) : -1])
+            known = fields.names(schema(), path[len(base) : -1], within)
             words = ("unknown key", suggest(str(path[-1]), known))
         elif kind in _OWN_WORDS:
             message, _, remedy = str(context.get("error", "is not valid")).partition("; ")
@@ -105,7 +107,7 @@ def problems(
             message, remedy = WORDS.get(kind, (f"is not valid ({kind})", ""))
             words = (_message(message, context), remedy)
             if kind == "missing":
-                words = (message, fields.description(schema(), path[len(base) :]))
+                words = (message, fields.description(schema(), path[len(base) :], within))
         found.setdefault((path, at_key), []).append(words)
     for (path, at_key), all_words in found.items():
         message = ", or ".join(dict.fromkeys(words[0] for words in all_words))
@@ -125,19 +127,19 @@ class _Context(dict[str, Any]):
         return "…"
 
 
-def _locate(value: Any, base: Path, loc: Sequence[Step], kind: str, schema: Mapping[str, Any]) -> Path:
+def _locate(value: Any, loc: Sequence[Step], kind: str, schema: Mapping[str, Any]) -> Path:
     """The path in the file of a location in a model: without the names of the forms of a choice.
 
     A form may be called like a key that stands there too; then the schema says which was meant.
     """
-    for step in base:
-        value = value[step]
     steps = loc[:-1] if loc and loc[-1] == "[key]" else loc
     paths = list(_readings(value, steps, missing=kind == "missing"))
+    up = None
     if kind == "extra_forbidden":  # the schema knows its parent only
         paths = [path for path in paths if path and path[-1] == steps[-1]]
-        return base + max(paths, key=lambda path: (bool(fields.at(schema, path[:-1])), len(path)))
-    return base + max(paths, key=lambda path: (bool(fields.at(schema, path)), len(path)), default=())
+        up = -1
+    rank = {path: (bool(fields.at(schema, path[:up], value)), len(path)) for path in paths}
+    return max(paths, key=rank.__getitem__, default=())
 
 
 def _readings(value: Any, loc: Sequence[Step], *, missing: bool) -> Iterator[Path]:

@@ -21,8 +21,12 @@ from connectors.catalog import CATALOG as CONNECTORS
 from connectors.contract import ChannelSettings, ConnectorSpec
 from destinations.catalog import CATALOG as DESTINATIONS
 from destinations.contract import DestinationSettings, DestinationSpec
+from outbox.templates import Templates
 from router.rules import Rules, RulesError, compile_rules
 from router.settings import CaseSettings, CasesSettings, RulesSettings
+
+#: Package data: what customers get where an installation has no templates of its own.
+SHIPPED_TEMPLATES = FilePath(__file__).parent / "examples" / "templates"
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -35,10 +39,12 @@ class Loaded:
     path: FilePath
     rules: Rules = field(repr=False)
     """The rules of the settings, compiled."""
+    templates: Templates = field(repr=False)
+    """The shipped templates and, before them, the installation's own."""
+    texts: Mapping[str, str] = field(repr=False)
+    """The texts of its own templates, by file name; by them a change is seen."""
     cases: Sequence[CaseSettings] = ()
     """Messages and the decisions expected for them."""
-    templates: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """The installation's own templates: file name to text."""
     cases_source: Source | None = field(default=None, repr=False)
 
 
@@ -96,14 +102,14 @@ class _Load:
         settings = self.settings(main, value)
         for broken in references.check(settings, main.value):
             self.problems.append(main.problem(broken.path, broken.message, broken.remedy))
-        for broken in references.check_rules(rules.settings, main.value):
+        templates, texts = self.templates(main, settings.templates)
+        for broken in references.check_rules(rules.settings, main.value, templates.names):
             self.problems.append(rules.problem(broken.path, broken.message, broken.remedy))
         compiled = self.compile(rules)
-        templates = self.templates(main, settings)
         cases, cases_source = self.cases(settings)
         if self.problems or compiled is None:
             raise ConfigError(self._once())
-        return Loaded(settings, self.path, compiled, cases, templates, cases_source)
+        return Loaded(settings, self.path, compiled, templates, texts, cases, cases_source)
 
     def read(self, path: FilePath) -> Source | None:
         """A file with its placeholders filled in, or None when it cannot be parsed."""
@@ -199,20 +205,13 @@ class _Load:
             bad = {item["loc"][0] for item in error.errors(include_input=False, include_url=False)}
         return Settings.model_validate({k: v for k, v in value.items() if k not in bad}, context=context)
 
-    def templates(self, main: Source, settings: Settings) -> dict[str, str]:
-        """The texts of the installation's own templates."""
-        texts: dict[str, str] = {}
-        if settings.templates is None:
-            return texts
-        for path in sorted(settings.templates.glob("**/*.j2")):
-            name = path.relative_to(settings.templates).as_posix()
-            try:
-                texts[name] = path.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError):
-                self.problems.append(
-                    main.problem(("templates",), f"the template {name} cannot be read as UTF-8")
-                )
-        return texts
+    def templates(self, main: Source, own: FilePath | None) -> tuple[Templates, Mapping[str, str]]:
+        """The shipped templates and before them the installation's own, tried out; and the texts of the latter."""
+        templates = Templates([SHIPPED_TEMPLATES, *([own] if own else [])])
+        for failure in templates.check():
+            self.problems.append(main.problem(("templates",), failure))
+        texts = sorted(path for form in ("*.txt", "*.html") for path in (own.glob(form) if own else ()))
+        return templates, {path.name: path.read_text(encoding="utf-8", errors="replace") for path in texts}
 
     def _remember(self, value: Any, key: str = "") -> None:
         """Have texts under keys that sound secret masked in whatever is said later."""

@@ -44,13 +44,15 @@ def check(settings: Settings, value: Any) -> Iterator[Broken]:
     yield from _tokens(settings)
 
 
-def check_rules(rules: RulesSettings, value: Any) -> Iterator[Broken]:
-    """Destinations that the rules name and nobody configured; paths count from the rules."""
-    known = within(value, "destinations")
+def check_rules(rules: RulesSettings, value: Any, templates: Collection[str]) -> Iterator[Broken]:
+    """Destinations and templates that the rules name and nobody has; paths count from the rules."""
+    destinations = within(value, "destinations")
     places: list[tuple[Path, Actions]] = [(("rules", n, "set"), r.set) for n, r in enumerate(rules.rules)]
     for place, actions in (*places, (("default",), rules.default)):
         for n, name in enumerate(actions.destinations or ()):
-            yield from exists(name, known, "destination", (*place, "destinations", n))
+            yield from exists(name, destinations, "destination", (*place, "destinations", n))
+        if actions.acknowledgement:
+            yield from exists(actions.acknowledgement, templates, "template", (*place, "acknowledgement"))
 
 
 def within(value: Any, *keys: str) -> Mapping[str, Any]:

@@ -103,6 +103,6 @@ def _loosen(schema: Any) -> Any:
     forms = [kept, _PLACEHOLDER]
     if schema.get("format") == "duration":
         forms = [{"type": "string"}, {"type": "number"}]
-    elif str(schema.get("format", "")).startswith("ip"):
+    elif schema.get("format") == "network":
         forms = [{"type": "string"}]
     return {**about, "anyOf": forms}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -15,7 +15,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    IPvAnyNetwork,
+    PlainValidator,
     SerializeAsAny,
     ValidationInfo,
     WithJsonSchema,
@@ -76,6 +76,22 @@ def _long_enough(token: Any) -> Any:
 
 
 Token = Annotated[Secret, AfterValidator(_long_enough)]
+
+
+def _network(value: Any) -> Any:
+    if isinstance(value, IPv4Network | IPv6Network):
+        return value
+    try:
+        return ip_network(value if isinstance(value, str) else "")  # a number would be taken for an address
+    except ValueError:
+        raise ValueError("must be a network; write 10.0.0.0/8, with no bits set after the prefix") from None
+
+
+Network = Annotated[
+    IPv4Network | IPv6Network,
+    PlainValidator(_network),
+    WithJsonSchema({"type": "string", "format": "network"}),
+]
 
 
 class _Settings(BaseModel):
@@ -214,7 +230,7 @@ class MetricsSettings(_Settings):
     """Who may read /metrics: whoever has the token, or comes from one of the networks."""
 
     token: Token | None = Field(default=None, description="Bearer token.")
-    allow: Sequence[IPvAnyNetwork] = Field(
+    allow: Sequence[Network] = Field(
         default=(IPv4Network("127.0.0.0/8"), IPv6Network("::1/128")),
         description="Networks that need no token.",
     )
@@ -232,7 +248,7 @@ class Settings(_Settings):
         default=Path("var"), description="Folder of everything kept; relative to the working folder."
     )
     language: Language = Field(default="en", description="Language of answers when nothing tells another.")
-    trusted_proxies: Sequence[IPvAnyNetwork] = Field(
+    trusted_proxies: Sequence[Network] = Field(
         default=(), description="Networks of the proxies whose X-Forwarded-For and -Proto are believed."
     )
     channels: Mapping[Name, SerializeAsAny[ChannelSettings]] = Field(

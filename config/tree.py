@@ -109,7 +109,8 @@ def _resolve(text: str) -> Scalar:
 
 def _own(quoted: re.Match[str]) -> str:
     """What the parser quotes, when it is its own word or one character; a longer piece may be a secret."""
-    return quoted[0] if len(quoted[1]) < 2 or quoted[1].startswith("<") else "something"
+    text = quoted[1].removeprefix("\\")  # an escaped character is one character too
+    return quoted[0] if len(text) < 2 or text.startswith("<") else "something"
 
 
 @dataclass(slots=True)
