@@ -13,7 +13,11 @@ from urllib.parse import unquote_to_bytes
 
 from normalizer import charset
 
-WORD = re.compile(r"=\?([^?\s]*)\?([bBqQ])\?([^?\r\n]*(?:\?(?!=)[^?\r\n]*)*)\?=")
+WORD = re.compile(r"=\?([^?\s]{1,80})\?([bBqQ])\?")
+#: Longest encoded word that is looked for, characters; the standard says 75.
+WORD_LIMIT = 4000
+#: Encoded words of one field that are decoded; the rest stays as it is.
+WORDS = 300
 LABEL = re.compile(rb"=\?([!->@-~]+)\?[bBqQ]\?")
 MESSAGE_ID = re.compile(r"<[^<>\s]+@[^<>\s]+>")
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -47,9 +51,8 @@ def words(text: str) -> str:
     out: list[str] = []
     pending: tuple[str, bytes] | None = None
     end = 0
-    for match in WORD.finditer(text):
-        between = text[end : match.start()]
-        label, data = match[1].partition("*")[0].lower(), _word_bytes(match[2], match[3])
+    for start, after, label, data in _encoded(text):
+        between = text[end:start]
         if pending is not None and (between.strip() or pending[0] != label):
             out.append(charset.decode(pending[1], pending[0])[0])
             pending = None
@@ -59,11 +62,26 @@ def words(text: str) -> str:
             pending = (label, data)
         else:
             pending = (label, pending[1] + data)
-        end = match.end()
+        end = after
     if pending is not None:
         out.append(charset.decode(pending[1], pending[0])[0])
     out.append(text[end:])
     return CONTROL.sub("", "".join(out))
+
+
+def _encoded(text: str) -> Iterator[tuple[int, int, str, bytes]]:
+    """Start, end, charset and bytes of each encoded word; a `?` within, as some clients leave it, is borne."""
+    position = 0
+    for _ in range(WORDS):
+        match = WORD.search(text, position)
+        if match is None:
+            return
+        position = match.end()
+        end = text.find("?=", position, position + WORD_LIMIT)
+        if end >= 0:
+            label = match[1].partition("*")[0].lower()
+            yield match.start(), end + 2, label, _word_bytes(match[2], text[position:end])
+            position = end + 2
 
 
 def _word_bytes(encoding: str, text: str) -> bytes:
@@ -137,7 +155,7 @@ def _mailbox(chunk: str) -> Mailbox | None:
         return Mailbox(words(shown).strip(), address or _address(bare))
     bare, comments = _uncomment(chunk)
     address = _address(bare)
-    rest = bare.replace(address, " ", 1) if address else bare
+    rest = bare.replace(address, " ", 1) if address in bare else ""
     shown = _unquote(rest.strip()) or " ".join(comments)
     return Mailbox(words(shown).strip(), address)
 

@@ -64,14 +64,20 @@ _TAGS = nh3.ALLOWED_TAGS | {"font"}
 _SCHEMES = {"http", "https", "mailto", "tel", "cid"}
 
 
-def sanitise(source: str) -> str:
-    """HTML without scripts, styles, forms or anything that loads from elsewhere; `cid:` images stay."""
+def sanitise(source: str) -> str | None:
+    """HTML without scripts, styles, forms or anything that loads from elsewhere; `cid:` images stay.
+
+    None when it is too large or nested too deeply: cleaning takes quadratic time in the depth.
+    """
+    if _tree(source) is None:
+        return None
     return nh3.clean(
         source,
         tags=_TAGS,
         attributes=_ATTRIBUTES,
         attribute_filter=_own_images_only,
         url_schemes=_SCHEMES,
+        clean_content_tags={"script", "style", "title", "template", "noscript"},
         link_rel="noopener noreferrer nofollow",
     )
 

@@ -122,8 +122,8 @@ def split(raw: bytes) -> tuple[bytes, bytes]:
     """Header block and body. Without an empty line the header ends where its fields end."""
     match = BLANK_LINE.search(raw)
     head, body = (raw[: match.start()], raw[match.end() :]) if match else (raw, b"")
-    end = _header_end(head)
-    if end < len(head):
+    end = _header_end(head[:HEADER_BYTES])
+    if end < min(len(head), HEADER_BYTES):
         body = raw[end:]
         head = head[:end]
     return head, body

@@ -181,28 +181,29 @@ def _next_text(lines: list[str], i: int) -> int | None:
 
 def _without_signature(lines: list[str]) -> list[str]:
     """Cut at the signature: its delimiter, the phone's line, or a closing followed by little."""
-    end = len(lines)
+    little = _little_after(lines)
+    begun = False
     for i, line in enumerate(lines):
-        if not any(piece.strip() for piece in lines[:i]):
-            continue
-        if SIGNATURE.match(line) or (SENT_FROM.match(line) and not _goes_on(lines, i)):
-            end = i
-            break
-        if DASHED_NAME.match(line) and not _goes_on(lines, i):
-            end = i
-            break
-        if CLOSING.match(line) and _is_signature(lines[i + 1 :]):
-            end = i
-            break
-    return lines[:end]
+        if begun and _begins_signature(line, little[i]):
+            return lines[:i]
+        begun = begun or bool(line.strip())
+    return lines
 
 
-def _goes_on(lines: list[str], i: int) -> bool:
-    """Whether real text follows, so that a line that looks like a signature is part of the message."""
-    rest = [line for line in lines[i + 1 :] if line.strip()]
-    return any(len(line) > SIGNATURE_WIDTH for line in rest) or len(rest) > SIGNATURE_LINES
+def _begins_signature(line: str, little: bool) -> bool:
+    if len(line) > 2 * SIGNATURE_WIDTH:
+        return False
+    if SIGNATURE.match(line):
+        return True
+    return little and bool(SENT_FROM.match(line) or DASHED_NAME.match(line) or CLOSING.match(line))
 
 
-def _is_signature(rest: list[str]) -> bool:
-    full = [line for line in rest if line.strip()]
-    return len(full) <= SIGNATURE_LINES and all(len(line) <= SIGNATURE_WIDTH for line in full)
+def _little_after(lines: list[str]) -> list[bool]:
+    """For each line, whether what follows it is no more than a signature: few lines, and short ones."""
+    found: list[bool] = []
+    count, short = 0, True
+    for line in reversed(lines):
+        found.append(short and count <= SIGNATURE_LINES)
+        count += bool(line.strip())
+        short = short and len(line) <= SIGNATURE_WIDTH
+    return found[::-1]

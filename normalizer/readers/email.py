@@ -79,7 +79,7 @@ def read(source: Source) -> Draft:
     if source.meta.get("truncated"):
         body.note(f"only the first {len(source.raw)} of {source.meta.get('size', 'more')} bytes were fetched")
     full, new = (text.clean(words) for words in _text(body.blocks))
-    safe = _html(body.blocks)
+    safe = _html(body)
     subject = text.clean(headers.words(mail.header("subject"))).strip()
     sender = _sender(mail)
     recipients = _recipients(mail, source.meta)
@@ -307,6 +307,11 @@ def _is_placeholder(plain: str, rich: str) -> bool:
     return len(plain) < 300 and len(rich) > len(plain) * 3 and bool(PLACEHOLDER.search(plain))
 
 
-def _html(blocks: list[Block]) -> str | None:
-    rich = [block.html for block in blocks if block.html and block.html.strip()]
-    return html.sanitise("\n".join(rich)) if rich else None
+def _html(body: Body) -> str | None:
+    rich = [block.html for block in body.blocks if block.html and block.html.strip()]
+    if not rich:
+        return None
+    safe = html.sanitise("\n".join(rich))
+    if safe is None:
+        body.note("the HTML is too large or nested too deeply to be shown; its text was read")
+    return safe
