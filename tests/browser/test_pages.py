@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
+from aiohttp.test_utils import TestServer, unused_port
 from playwright.async_api import Browser, Page, async_playwright
 
+from console.services import FormPage
 from tests.console import scenes
 from tests.console.house import ADMIN, House
 from tests.rigs.tools import SECRET
@@ -156,6 +157,9 @@ async def test_a_customer_writes_and_a_clerk_answers(browser: Browser, house: Ho
         await page.get_by_label("访问令牌").fill(ADMIN)
         await page.get_by_role("button", name="登录").click()
         assert page.url == origin + f"/desk/records/{reference}"
+        await page.locator("summary", has_text="按原样显示").click()
+        caged = page.frame_locator("iframe").locator("b")
+        assert await caged.inner_text() == "广告投放服务"
         await page.get_by_label("答复内容").fill("已处理，谢谢。")
         await page.get_by_role("button", name="发送答复").click()
         assert await page.get_by_role("status").inner_text() != ""
@@ -190,3 +194,36 @@ async def test_scripts_in_every_field_stay_words(browser: Browser, house: House)
     finally:
         await context.close()
         await server.close()
+
+
+async def test_a_named_site_shows_the_form_and_no_other(browser: Browser, house: House) -> None:
+    port = unused_port()
+    ours = f"http://127.0.0.1:{port}"
+
+    async def shop(request: web.Request) -> web.Response:
+        page = f'<!doctype html><title>Shop</title><body><script src="{ours}/form.js" data-channel="form"></script>'
+        return web.Response(text=page, content_type="text/html")
+
+    site = web.Application()
+    site.router.add_get("/", shop)
+    named, other = TestServer(site), TestServer(site)
+    for one in (named, other):
+        await one.start_server()
+    house.forms["form"] = FormPage(channel="form", embed_from=(str(named.make_url("/")).rstrip("/"),))
+    console = TestServer(house.app(public_url=ours), port=port)
+    await console.start_server()
+    context = await browser.new_context(locale="en-US")
+    try:
+        page = await context.new_page()
+        await page.goto(str(named.make_url("/")))
+        await page.frame_locator("iframe").get_by_label("Your message").fill("Hello")
+        refused: list[str] = []
+        page.on("console", lambda message: refused.append(message.text))
+        await page.goto(str(other.make_url("/")))
+        await page.locator("iframe").wait_for()
+        assert await page.frame_locator("iframe").get_by_label("Your message").count() == 0
+        assert any("frame-ancestors" in text for text in refused)
+    finally:
+        await context.close()
+        for one in (console, named, other):
+            await one.close()

@@ -17,27 +17,10 @@ from model.states import DeliveryState, EnvelopeState, RecordState
 
 LANGUAGES = list(languages.LANGUAGES)
 #: Groups whose texts pages ask for by the name of a value, a field or a button.
-BY_NAME = frozenset(
-    [
-        "certainty",
-        "channels",
-        "customer",
-        "delivery_state",
-        "error",
-        "event",
-        "form",
-        "health",
-        "identity",
-        "mend",
-        "outcome",
-        "purpose",
-        "record",
-        "state",
-        "step",
-        "urgency",
-        "verb",
-    ]
-)
+BY_NAME = {
+    *("certainty", "channels", "customer", "delivery_state", "error", "event", "form", "health", "identity"),
+    *("mend", "outcome", "purpose", "record", "state", "step", "urgency", "verb"),
+}
 
 
 def places(text: str) -> set[str]:
