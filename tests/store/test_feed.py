@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from store.schema import event
 from store.store import Store
@@ -56,5 +57,35 @@ async def test_readers_beside_many_writers_miss_nothing(
     seen += await after(stores[0], last)
     assert [id_ for _, id_ in seen] == [id_ for _, id_ in await after(stores[0], 0)]
     assert sorted(id_ for _, id_ in seen) == sorted(written)
+    for store in stores:
+        await store.close()
+
+
+async def test_no_later_position_is_seen_before_an_earlier_one(
+    tmp_path: Path, clock: FixedClock, ids: CountingIds
+) -> None:
+    """One writer has its position and not yet its commit; another must not overtake it."""
+    reached, go_on = threading.Event(), threading.Event()
+
+    def hook(point: str) -> None:
+        if point == "slow.before_commit":
+            reached.set()
+            assert go_on.wait(30)
+
+    settings = databases.settings("postgresql")
+    stores = [await databases.open_store(settings, tmp_path / f"{n}", clock, ids, hook) for n in range(2)]
+    maker = Maker(stores[0], ids, clock)
+    first, second = maker.event(), maker.event()
+    slow = asyncio.create_task(stores[0].submit(Unit(inserts=(first,), label="slow")))
+    assert await asyncio.to_thread(reached.wait, 30)
+    quick = asyncio.create_task(stores[1].submit(Unit(inserts=(second,), label="quick")))
+    waits = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+    for _ in range(10_000):
+        if quick.done() or await stores[0].read(lambda c: c.scalar(waits)):
+            break
+    assert not quick.done() and await after(stores[0], 0) == []
+    go_on.set()
+    await asyncio.gather(slow, quick)
+    assert [id_ for _, id_ in await after(stores[0], 0)] == [first.values["id"], second.values["id"]]
     for store in stores:
         await store.close()
