@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -81,7 +82,8 @@ class Mending:
         return see_other(f"/desk/mend?done={button}")
 
     async def channels(self, request: web.Request, session: Session) -> web.Response:
-        return await self._seats.render(request, session, "channels.html", health=self._services.health())
+        health = [{**one, "last_ok_at": _time(one.get("last_ok_at"))} for one in self._services.health()]
+        return await self._seats.render(request, session, "channels.html", health=health)
 
     async def channel(self, request: web.Request, session: Session) -> web.Response:
         posted = await self._seats.fields(request, session)
@@ -91,3 +93,7 @@ class Mending:
         with verbs_spoken():
             await verb(request.match_info["name"], session.name)
         return see_other("/desk/channels")
+
+
+def _time(given: str | None) -> datetime | None:
+    return datetime.fromisoformat(given) if given else None

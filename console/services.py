@@ -181,7 +181,8 @@ class Services:
     admin: Callable[[str, Facts, str], Awaitable[Facts]]
     """The command line's other verbs: admin(verb, arguments, actor)."""
     health: Callable[[], Sequence[Facts]]
-    """Of every channel and destination: name, role, kind, state, paused, detail, repair, last_ok_at."""
+    """Of every channel, every destination and the gateway: name, role (channel, destination or gateway), kind,
+    state, paused (false, or who paused it), detail, repair, last_ok_at (ISO 8601)."""
     forms: Mapping[str, FormPage]
     """By channel; the mapping may change on reload."""
     open_blob: Callable[[str], Awaitable[AsyncIterator[bytes] | None]]

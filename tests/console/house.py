@@ -120,10 +120,11 @@ class House:
         self.waited: list[tuple[int, float]] = []
         self.on_wait: Callable[[], Any] | None = None
         self.health: list[dict[str, Any]] = [
-            {"name": "form", "role": "channel", "kind": "form", "state": "ok", "last_ok_at": clock.now()},
+            {"name": "form", "role": "channel", "kind": "form", "state": "ok", "last_ok_at": clock.now().isoformat()},
             {"name": "mail", "role": "channel", "kind": "email", "state": "failing", "detail": "log-in refused",
-             "repair": "give the mailbox a new password", "last_ok_at": clock.now() - timedelta(hours=3)},
-            {"name": "hook", "role": "channel", "kind": "webhook", "state": "ok", "paused": True},
+             "repair": "give the mailbox a new password", "last_ok_at": (clock.now() - timedelta(hours=3)).isoformat()},
+            {"name": "hook", "role": "channel", "kind": "webhook", "state": "paused", "paused": "paused by admin"},
+            {"name": "configuration", "role": "gateway", "kind": "yaml", "state": "failing", "detail": "line 3"},
             {"name": "tickets", "role": "destination", "kind": "http", "state": "unknown"},
         ]  # fmt: skip
         self.forms = {"form": FormPage(channel="form", embed_from=("https://shop.example",))}

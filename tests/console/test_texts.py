@@ -44,7 +44,7 @@ def test_every_word_of_the_house_has_a_word(language: str) -> None:
         "outcome": Outcome,
         "event": EventType,
         "urgency": Urgency,
-        "health": [*HealthState, "paused"],
+        "health": [*HealthState, "paused", "disabled"],
         "certainty": ["delivered", "failed", "unknown", "pending"],
     }
     wanted = {f"{group}.{value}" for group, values in needed.items() for value in values}
