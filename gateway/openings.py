@@ -120,18 +120,25 @@ class Openings:
         )
 
     async def _keep_open(self, channel: Channel) -> None:
-        """Open the connector, trying again while it fails; then let it listen, or fetch from it."""
+        """Open the connector and let it work; whatever falls over is told, and tried again after a while."""
         wait = _FIRST
         while True:
+            began = self._house.clock.monotonic()
             try:
-                await channel.connector.__aenter__()
-                if isinstance(channel.connector, Listener):
-                    await channel.connector.listen(lambda batch: self._house.acceptor.accept(channel, batch))
-                break
+                await self._work(channel)
+                return
             except Exception as error:
                 self._tell(channel, error)
+            if self._house.clock.monotonic() - began > _LAST:
+                wait = _FIRST
             await asyncio.sleep(wait)
             wait = min(wait * 2, _LAST)
+
+    async def _work(self, channel: Channel) -> None:
+        """Open the connector; then let it listen, or fetch from it for as long as it lives."""
+        await channel.connector.__aenter__()
+        if isinstance(channel.connector, Listener):
+            await channel.connector.listen(lambda batch: self._house.acceptor.accept(channel, batch))
         if channel.health.state is HealthState.FAILING:
             channel.health = Health(HealthState.UNKNOWN)
         if isinstance(channel.connector, Fetcher):

@@ -62,7 +62,7 @@ class Puller:
         self._count = count
         self._failures = 0
         self._backoff = wait_exponential_jitter(
-            initial=settings.backoff_first.total_seconds(),
+            multiplier=settings.backoff_first.total_seconds(),
             max=settings.backoff_last.total_seconds(),
             jitter=1,
         )

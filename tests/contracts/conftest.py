@@ -1,0 +1,67 @@
+"""What every law is shown over: both databases, and every way in."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from outbox import send
+from tests import databases
+from tests.rigs.daemon import House, MovedClock, Points
+from tests.rigs.office import Office
+from tests.rigs.ways import WAYS, Way
+
+#: Makes a house that is not started yet; the same folder and database again when called again.
+Make = Callable[..., House]
+
+
+@pytest.fixture(params=WAYS, ids=repr)
+def way(request: pytest.FixtureRequest) -> Way:
+    found: Way = request.param
+    return found
+
+
+@pytest.fixture(params=databases.KINDS)
+def database(request: pytest.FixtureRequest) -> Mapping[str, Any]:
+    """Database settings of one engine, with an empty database."""
+    return {"url": databases.migrated_database()} if request.param == "postgresql" else {}
+
+
+@pytest.fixture
+async def office() -> AsyncIterator[Office]:
+    async with Office() as office:
+        yield office
+
+
+@pytest.fixture
+def points() -> Points:
+    return Points()
+
+
+@pytest.fixture
+def moved() -> MovedClock:
+    return MovedClock()
+
+
+@pytest.fixture(autouse=True)
+def _uncertain_ones_are_resolved_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(send, "_RESOLVE_EVERY", 0.1)
+
+
+@pytest.fixture
+def make(
+    office: Office, tmp_path: Path, database: Mapping[str, Any], points: Points, moved: MovedClock
+) -> Make:
+    def one(**more: Any) -> House:
+        return House(office.config(tmp_path / "data", database, **more), tmp_path, points=points, clock=moved)
+
+    return one
+
+
+@pytest.fixture
+async def house(make: Make) -> AsyncIterator[House]:
+    async with make() as house:
+        yield house

@@ -1,0 +1,217 @@
+"""The ways by which messages come in, one class each: what the contract suites and the proofs run over.
+
+A new kind adds its class to WAYS; every law is then shown for it. A way knows how its source brings a
+message (and tells whether it was answered), and what its customers got.
+
+    told = await way.bring(house, 1)                 # the first customer writes
+    await way.bring(house, 1, id="again", text="…")  # the same customer, another message
+    way.got(office, 1)                               # messages that reached the first customer
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.parser import BytesParser
+from email.policy import default
+from email.utils import format_datetime
+from typing import Any
+
+from tests.rigs import email, form, webhook
+from tests.rigs.daemon import House
+from tests.rigs.office import BOX, Office
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a source heard. `taken` is None where a source hears nothing."""
+
+    taken: bool | None
+    reference: str = ""
+    status: int = 0
+    body: bytes = b""
+
+
+@dataclass(frozen=True)
+class Received:
+    """One message that a customer got. The key is the same on every try."""
+
+    key: str
+    text: str
+    automatic: bool
+
+
+def words(n: int) -> str:
+    """What the n-th customer says unless told otherwise."""
+    return f"The lift in house {n} has stood still since Monday. 电梯坏了。"
+
+
+class Way:
+    """What all ways share; `channel` is the name in `tests.rigs.office`."""
+
+    channel: str
+    kind: str
+    answers = True
+    """Whether the source hears of the acceptance at once."""
+    repeats_on_doubt = False
+    """Whether its customers know a second try of the same message."""
+
+    def __repr__(self) -> str:
+        return self.channel
+
+    async def bring(
+        self, house: House, n: int, *, id: str | None = None, text: str | None = None, office: Office
+    ) -> Told:
+        """The n-th customer writes; with the same id it is the same message to the source."""
+        raise NotImplementedError
+
+    async def bring_unreadable(self, house: House, office: Office) -> Told:
+        """Something from the source that nobody can read."""
+        raise NotImplementedError
+
+    def got(self, office: Office, n: int) -> list[Received]:
+        """What the n-th customer got."""
+        raise NotImplementedError
+
+
+class Form(Way):
+    """Posted forms; their answers go to the e-mail address that was left."""
+
+    channel, kind, repeats_on_doubt = "form", "form", True
+
+    async def bring(
+        self, house: House, n: int, *, id: str | None = None, text: str | None = None, office: Office
+    ) -> Told:
+        fields = {**form.fields(n), "message": words(n) if text is None else text}
+        return await self.post(house, json.dumps(fields).encode(), id=f"form-{n}" if id is None else id)
+
+    async def post(
+        self, house: House, body: bytes, *, id: str = "", content_type: str = "application/json"
+    ) -> Told:
+        """Post anything."""
+        key = {"Idempotency-Key": id} if id else {}
+        return await _post(house, "/in/form", body, {"Content-Type": content_type, **key})
+
+    async def bring_unreadable(self, house: House, office: Office) -> Told:
+        return await self.post(house, b'{"message": "cut o')
+
+    def got(self, office: Office, n: int) -> list[Received]:
+        return _mails(office, n)
+
+
+class Hook(Way):
+    """Events of another system, signed as Standard Webhooks; answers go back into its chat."""
+
+    channel, kind = "hook", "webhook"
+
+    async def bring(
+        self, house: House, n: int, *, id: str | None = None, text: str | None = None, office: Office
+    ) -> Told:
+        event = webhook.event(n)
+        event["data"]["text"] = words(n) if text is None else text
+        return await self.post(house, event, f"msg_{n}" if id is None else id)
+
+    async def post(self, house: House, event: Any, id: str) -> Told:
+        """Post any event, signed now."""
+        body = event if isinstance(event, bytes) else json.dumps(event, ensure_ascii=False).encode()
+        request = webhook.signed(body, id, datetime.now(UTC))
+        return await _post(house, "/in/hook", body, dict(request.headers))
+
+    async def bring_unreadable(self, house: House, office: Office) -> Told:
+        return await self.post(house, b'{"data": {"text": "cut o', "msg_cut")
+
+    def got(self, office: Office, n: int) -> list[Received]:
+        return [
+            Received(
+                one.headers["idempotency-key"], one.json()["text"], "ack:" in one.headers["idempotency-key"]
+            )
+            for one in office.chat.requests
+            if one.method == "POST" and one.json()["chat"] == f"chat-{n}"
+        ]
+
+
+class Mail(Way):
+    """Mail at the door of our own."""
+
+    channel, kind, repeats_on_doubt = "mail", "email", True
+    address = email.ADDRESS
+
+    def mail(self, n: int, id: str | None = None, text: str | None = None, **fields: str) -> bytes:
+        """A mail of the n-th customer."""
+        message = EmailMessage()
+        message["From"] = f"顾客 {n} <customer{n}@example.com>"
+        message["To"] = self.address
+        message["Subject"] = f"Matter {n}"
+        message["Date"] = format_datetime(datetime.now(UTC))
+        message["Message-ID"] = f"<{self.channel}-{n if id is None else id}@example.com>"
+        for name, value in fields.items():
+            name = name.replace("_", "-")
+            del message[name]
+            message[name] = value
+        message.set_content((words(n) if text is None else text) + "\n")
+        return message.as_bytes()
+
+    async def bring(
+        self, house: House, n: int, *, id: str | None = None, text: str | None = None, office: Office
+    ) -> Told:
+        return await self.bring_raw(house, office, self.mail(n, id, text, Date=_fixed(id or str(n))), n)
+
+    async def bring_raw(self, house: House, office: Office, raw: bytes, n: int = 0) -> Told:
+        """Bring any bytes."""
+        answer = await email.bring(house.port(self.channel), raw, sender=f"customer{n}@example.com")
+        reference = answer.rpartition(" ")[2] if answer.startswith("250") else ""
+        return Told(answer.startswith("250"), reference, int(answer[:3]))
+
+    async def bring_unreadable(self, house: House, office: Office) -> Told:
+        return await self.bring_raw(house, office, b"\r\n")
+
+    def got(self, office: Office, n: int) -> list[Received]:
+        return _mails(office, n)
+
+
+class Box(Mail):
+    """Mail in a mailbox that the house reads over IMAP: nobody is answered, but mails are flagged."""
+
+    channel, kind, answers = "box", "email", False
+    address = BOX
+
+    async def bring_raw(self, house: House, office: Office, raw: bytes, n: int = 0) -> Told:
+        office.imap.put("INBOX", raw)
+        return Told(None)
+
+    def flagged(self, office: Office) -> list[bool]:
+        """Of each mail in the box, whether the house marked it as read."""
+        return ["\\Seen" in mail.flags for mail in office.imap.boxes["INBOX"].mails]
+
+
+WAYS: tuple[Way, ...] = (Form(), Hook(), Mail(), Box())
+
+
+def _fixed(of: str) -> str:
+    """A date that is the same whenever the same message is brought again."""
+    return "Sun, 22 Nov 2026 08:00:00 +0800"
+
+
+async def _post(house: House, path: str, body: bytes, headers: dict[str, str]) -> Told:
+    async with house.session.post(house.url + path, data=body, headers=headers) as answer:
+        raw = await answer.read()
+        try:
+            told = json.loads(raw)
+        except ValueError:
+            told = {}
+        reference = str(told.get("reference") or "") if isinstance(told, dict) else ""
+        return Told(answer.status < 300, reference, answer.status, raw)
+
+
+def _mails(office: Office, n: int) -> list[Received]:
+    found = []
+    for taken in office.smtp.accepted:
+        if taken.recipients[:1] != (f"customer{n}@example.com",):
+            continue
+        mail: Any = BytesParser(policy=default).parsebytes(taken.data)
+        body = mail.get_body(("plain",))
+        automatic = (mail["Auto-Submitted"] or "no") != "no"
+        found.append(Received(taken.id, body.get_content() if body else "", automatic))
+    return found

@@ -1,0 +1,86 @@
+"""A cable between the house and a far side, which a test can cut and mend: refused, then there again.
+
+async with Wire(sink.port) as wire:
+    settings = {..., "port": wire.port}
+    await wire.cut()      # connections are refused from here on, and open ones break
+    await wire.mend()
+"""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+
+class Wire:
+    """Forwards a free loopback port, which stays the same, to another one."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self.port = 0
+
+    async def __aenter__(self) -> Self:
+        await self.mend()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.cut()
+
+    async def mend(self) -> None:
+        """Take connections again, at the same port."""
+        if self._server is None:
+            self._server = await asyncio.start_server(self._join, "127.0.0.1", self.port, limit=1 << 20)
+            self.port = int(self._server.sockets[0].getsockname()[1])
+
+    async def cut(self) -> None:
+        """Refuse connections, and break those that are open."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
+        for writer in tuple(self._writers):
+            writer.transport.abort()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if server is not None:
+            await server.wait_closed()
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        ends = [writer]
+        try:
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target, limit=1 << 20)
+            ends.append(far_writer)
+            self._writers |= set(ends)
+            there = asyncio.create_task(_pump(reader, far_writer))
+            back = asyncio.create_task(_pump(far_reader, writer))
+            try:
+                await asyncio.wait({there, back}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for one in (there, back):
+                    one.cancel()
+                await asyncio.gather(there, back, return_exceptions=True)
+        except (OSError, asyncio.CancelledError):
+            pass
+        finally:
+            self._tasks.discard(task)
+            for end in ends:
+                self._writers.discard(end)
+                end.close()
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+    except OSError:
+        return
