@@ -14,14 +14,18 @@ from urllib.parse import unquote_to_bytes
 from normalizer import charset
 
 WORD = re.compile(r"=\?([^?\s]{1,80})\?([bBqQ])\?")
+#: Longest name, and longest mailbox without brackets, that are looked into, characters.
+NAME_LIMIT, BARE_LIMIT = 500, 1000
 #: Longest encoded word that is looked for, characters; the standard says 75.
 WORD_LIMIT = 4000
 #: Encoded words of one field that are decoded; the rest stays as it is.
 WORDS = 300
 LABEL = re.compile(rb"=\?([!->@-~]+)\?[bBqQ]\?")
-MESSAGE_ID = re.compile(r"<[^<>\s]+@[^<>\s]+>")
+#: Possessive throughout: strangers' fields are long, and backtracking in them would take quadratic time.
+MESSAGE_ID = re.compile(r"<[^<>\s@]++(?:@[^<>\s@]++)++>")
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-ADDRESS = re.compile(r"[^\s<>()\[\],;:\"@]+@[^\s<>()\[\],;:\"@]+|\"[^\"]*\"@[^\s<>()\[\],;:\"@]+")
+_ATOM = r"[^\s<>()\[\],;:\"@]"
+ADDRESS = re.compile(rf'(?<!{_ATOM}){_ATOM}++@{_ATOM}++|"[^"]{{0,80}}"@{_ATOM}++')
 #: Longest field that is looked into, characters; a longer one is cut there.
 FIELD_LIMIT = 65_536
 
@@ -147,13 +151,13 @@ def _mailbox(chunk: str) -> Mailbox | None:
         return None
     opened = chunk.rfind("<")
     if opened >= 0:
-        inside = chunk[opened + 1 :].partition(">")[0]
-        name = chunk[:opened]
+        inside = chunk[opened + 1 : opened + 1 + BARE_LIMIT].partition(">")[0]
+        name = chunk[: min(opened, NAME_LIMIT)]
         address = _address(_uncomment(inside)[0])
         bare, comments = _uncomment(name)
         shown = _unquote(bare) or " ".join(comments)
         return Mailbox(words(shown).strip(), address or _address(bare))
-    bare, comments = _uncomment(chunk)
+    bare, comments = _uncomment(chunk[:BARE_LIMIT])
     address = _address(bare)
     rest = bare.replace(address, " ", 1) if address in bare else ""
     shown = _unquote(rest.strip()) or " ".join(comments)

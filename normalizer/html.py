@@ -18,9 +18,8 @@ from lxml import etree, html  # type: ignore[import-untyped]
 LAYOUT_LIMIT = 2_000_000
 #: Deepest nesting that is laid out: the layout recurses.
 DEPTH_LIMIT = 200
-TAG = re.compile(
-    r"<(?:script|style|head|title)\b.*?</(?:script|style|head|title)\s*>|<!--.*?-->|<[^<>]*>", re.S | re.I
-)
+HIDDEN = re.compile(r"<(?:(script|style|head|title)\b|!--)", re.I)
+TAG = re.compile(r"<[^<>]*>")
 BREAK = re.compile(r"<(?:br|/?p|/?div|/tr|/?li|/h\d)\b[^<>]*>", re.I)
 BLANKS = re.compile(r"\n[ \t\u00a0]*(?:\n[ \t\u00a0]*)+")
 
@@ -132,7 +131,15 @@ def _layout(tree: Any, source: str) -> str:
 
 
 def _strip_tags(source: str) -> str:
-    return tidy(unescape(TAG.sub("", BREAK.sub("\n", source))))
+    """The words alone, in linear time whatever the source."""
+    shown: list[str] = []
+    position = 0
+    while match := HIDDEN.search(source, position):
+        shown.append(source[position : match.start()])
+        end = re.compile(rf"</{match[1]}\s*>|\Z" if match[1] else r"-->|\Z", re.I).search(source, match.end())
+        position = end.end() if end else len(source)
+    shown.append(source[position:])
+    return tidy(unescape(TAG.sub("", BREAK.sub("\n", "".join(shown)))))
 
 
 def tidy(text: str) -> str:

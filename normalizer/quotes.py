@@ -38,7 +38,7 @@ FROM_NAMES = frozenset(
 )
 #: A ruled line with words such as "original message" between the rules.
 RULED = re.compile(
-    r"^\s*[>*\s]*[-_=]{2,}\s*(?:original (?:message|email|mail)|originalnachricht"
+    r"^[>*\s]*+[-_=]{2,}+\s*(?:original (?:message|email|mail)|originalnachricht"
     r"|ursprüngliche nachricht|message d'origine|"
     r"message original|mensaje original|mensagem original|messaggio originale|oorspronkelijk bericht|"
     r"oprindelig meddelelse|ursprungligt meddelande|original(?:meddelande|melding)?|původní zpráva"
@@ -85,6 +85,8 @@ CLOSING = re.compile(
     r"此致|顺颂商祺|順頌商祺|祝好|祝商祺|敬上|以上、?よろしくお願いいたします。?)\s*[,，.!！。]?\s*$",
     re.I,
 )
+#: Longest line that can be the head of a quotation, characters.
+HEAD_WIDTH = 500
 #: Lines that a signature after a closing has at the most, and the longest of them, characters.
 SIGNATURE_LINES, SIGNATURE_WIDTH = 12, 80
 #: A trimmed text without this much in it is not trusted.
@@ -131,7 +133,7 @@ def _without_quotes(lines: list[str]) -> list[str]:
 def _header_lines(lines: list[str], i: int) -> int:
     """How many lines, from `i` on, are the head of a quotation; 0 when none."""
     line = lines[i]
-    if not line.strip() or len(line) > 2000:
+    if not line.strip() or len(line) > HEAD_WIDTH:
         return 0
     if RULED.match(line):
         return 1

@@ -22,7 +22,7 @@ from model.failures import PermanentFailure, Reason
 
 #: Our mark on automatic mail; the reader of the kind knows it.
 LOOP_FIELD = "X-Forebay-Loop"
-MESSAGE_ID = re.compile(r"<[^<>\s]+@[^<>\s]+>")
+MESSAGE_ID = re.compile(r"<[^<>\s@]++(?:@[^<>\s@]++)++>")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 #: How much of a thread is named: the root and the last ones, within these bounds (RFC 5322 sets none).
 THREAD_IDS, THREAD_BYTES = 20, 900

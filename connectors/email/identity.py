@@ -13,7 +13,7 @@ from model.tools import Raw
 
 MEDIA_TYPE = "message/rfc822"
 #: The only form of Message-ID that is believed; comments and blanks make it rubbish.
-MESSAGE_ID = re.compile(rb"<[^<>\s]+@[^<>\s]+>")
+MESSAGE_ID = re.compile(rb"<[^<>\s@]++(?:@[^<>\s@]++)++>")
 #: Header fields that transport adds or changes: no part of what the sender made.
 TRACES = (
     b"received", b"received-spf", b"return-path", b"delivered-to", b"envelope-to", b"authentication-results",

@@ -36,7 +36,7 @@ HISTORIES = {
     "outlook zh": f"发件人: Office <feedback@office.example>\n发送时间: 2026年11月22日 8:00\n收件人: 李雷\n"
     f"主题: 答复: 冰箱\n\n{OLD}",
     "outlook tw": f"寄件者: Office\n寄件日期: 2026年11月22日\n收件者: 李雷\n主旨: RE: 冰箱\n\n{OLD}",
-    "aliyun": f"------------------------------------------------------------------\n发件人：Office <feedback@office.example>\n"
+    "aliyun": f"{'-' * 66}\n发件人：Office <feedback@office.example>\n"
     f"发送时间：2026年11月22日(星期日) 08:00\n收件人：李雷\n主　题：Re:冰箱\n\n{OLD}",
     "original message": f"-----Original Message-----\nFrom: Office\nSent: Sunday\n\n{OLD}",
     "ruled": f"--- 回复的原邮件 ---\n发件人 Office\n{OLD}",

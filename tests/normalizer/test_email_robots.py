@@ -70,8 +70,6 @@ def test_marks_that_forbid_an_automatic_answer(fields: str, rule: str) -> None:
         "noreply",
         "donotreply",
         "do-not-reply",
-    ]
-    + [
         "listserv",
         "majordomo",
         "owner-news",
