@@ -8,58 +8,24 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from email import _header_value_parser as parser
-from email import policy
-from email.headerregistry import Address, HeaderRegistry
-from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import Any
 
 import idna
 
+from connectors.email import format as wire
 from model.delivery import Message
 from model.failures import PermanentFailure, Reason
 
 #: Our mark on automatic mail; the reader of the kind knows it.
 LOOP_FIELD = "X-Forebay-Loop"
 MESSAGE_ID = re.compile(r"<[^<>\s@]++(?:@[^<>\s@]++)++>")
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 #: How much of a thread is named: the root and the last ones, within these bounds (RFC 5322 sets none).
 THREAD_IDS, THREAD_BYTES = 20, 900
 LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 TOKEN = re.compile(r"[a-z0-9_~-]+(?:\.[a-z0-9_~-]+)*", re.I)
 SUBJECT_LIMIT, NAME_LIMIT = 300, 120
 REPLY = re.compile(r"^\s*(?:(?:re|aw|sv|antw|rif|回复|回覆|答复|答覆)\s*(?:\[\d+\])?\s*[:：]\s*)+", re.I)
-
-
-class _Ids:
-    """A field of message ids, folded between ids and never inside or as encoded words.
-
-    The standard's policy writes an id that does not fit into 78 columns, normal for Outlook, as an
-    encoded word, and the thread is lost (seen on Python 3.11 to 3.13).
-    """
-
-    max_count = 1
-    name: str
-
-    @classmethod
-    def parse(cls, value: str, kwds: dict[str, Any]) -> None:
-        kwds["parse_tree"] = parser.UnstructuredTokenList([parser.ValueTerminal(value, "misc-text")])
-        kwds["decoded"] = value
-
-    def fold(self, *, policy: policy.Policy) -> str:
-        return f"{self.name}: {(policy.linesep + ' ').join(str(self).split())}{policy.linesep}"
-
-
-def _policy() -> policy.EmailPolicy[EmailMessage]:
-    registry = HeaderRegistry()
-    for name in ("references", "in-reply-to", "message-id"):
-        registry.map_to_type(name, _Ids)  # type: ignore[arg-type]
-    # Bodies in 7 bit: not every server on the way speaks 8BITMIME.
-    return policy.SMTP.clone(header_factory=registry, cte_type="7bit")
-
-
-POLICY = _policy()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,46 +67,41 @@ def compose(message: Message, sender: Sender, at: datetime) -> Mail:
         raise PermanentFailure(Reason.RECIPIENT, "the customer's address is no valid e-mail address")
     domain = sender.address.rpartition("@")[2]
     copies = [] if message.automatic else _copies(message.cc, {sender.address, *sender.own, to.lower()})
-    mail = EmailMessage(policy=POLICY)
-    mail["From"] = Address(line(sender.name, NAME_LIMIT), addr_spec=sender.address)
-    mail["To"] = Address(line(message.name, NAME_LIMIT), addr_spec=to)
-    if copies:
-        mail["Cc"] = [Address(addr_spec=one) for one in copies]
-    mail["Subject"] = subject(message)
-    mail["Date"] = format_datetime(at)
     own_id = message_id(message.key, message.token, domain)
-    mail["Message-ID"] = own_id
-    _thread(mail, message.thread)
+    name = wire.line(sender.name, NAME_LIMIT)
+    fields = [
+        wire.field("From", *wire.address_words(name, sender.address)),
+        wire.field("To", *wire.address_words(wire.line(message.name, NAME_LIMIT), to)),
+        wire.field("Subject", *wire.text_words(subject(message))),
+        wire.field("Date", format_datetime(at)),
+        wire.field("Message-ID", own_id),
+    ]
+    if copies:
+        fields.append(wire.field("Cc", *", ".join(copies).split(" ")))
     if sender.plus_addressing and TOKEN.fullmatch(message.token):
-        mail["Reply-To"] = Address(
-            line(sender.name, NAME_LIMIT), addr_spec=plus(sender.address, message.token)
-        )
+        tagged = plus(sender.address, message.token)
+        fields.append(wire.field("Reply-To", *wire.address_words(name, tagged)))
+    fields += _thread(message.thread)
     if message.automatic:
-        mail["Auto-Submitted"] = "auto-replied" if _answers(message.thread) else "auto-generated"
-        mail["X-Auto-Response-Suppress"] = "All"
-        mail[LOOP_FIELD] = sender.address
+        fields.append(
+            wire.field("Auto-Submitted", "auto-replied" if _answers(message.thread) else "auto-generated")
+        )
+        fields.append(wire.field("X-Auto-Response-Suppress", "All"))
+        fields.append(wire.field(LOOP_FIELD, sender.address))
     if message.language and re.fullmatch(r"[A-Za-z0-9-]{2,35}", message.language):
-        mail["Content-Language"] = message.language
-    _body(mail, message)
-    for i, part in enumerate(mail.walk()):
-        if part.is_multipart():  # `=_` stands in no encoded body, and fixed bounds keep every try the same
-            part.set_boundary(f"=_{own_id[4:30]}_{i}")
+        fields.append(wire.field("Content-Language", message.language))
+    # `=_` stands in no encoded body, and fixed bounds keep every try the same.
+    data = wire.message(fields, _content(message, f"=_{own_id[4:30]}"))
     path = "" if message.automatic and sender.null_sender else sender.address
-    return Mail(path, (to, *copies), own_id, mail.as_bytes())
+    return Mail(path, (to, *copies), own_id, data)
 
 
 def subject(message: Message) -> str:
     """The subject of the mail that is answered with one `Re:` before it, or the message's own."""
-    said = line(str(message.thread.get("subject") or ""), SUBJECT_LIMIT)
+    said = wire.line(str(message.thread.get("subject") or ""), SUBJECT_LIMIT)
     if not said or not _answers(message.thread):
-        return line(message.subject, SUBJECT_LIMIT) or said
+        return wire.line(message.subject, SUBJECT_LIMIT) or said
     return f"Re: {REPLY.sub('', said).strip()}".strip()
-
-
-def line(text: str, limit: int) -> str:
-    """One line without control characters: nothing in it can start another header field."""
-    clean = CONTROL.sub(" ", text).encode("utf-8", "replace").decode()
-    return re.sub(r"\s+", " ", clean).strip()[:limit]
 
 
 def mailbox(address: str) -> str | None:
@@ -174,12 +135,14 @@ def _answers(thread: Mapping[str, Any]) -> bool:
     return bool(MESSAGE_ID.fullmatch(str(thread.get("message_id") or "")))
 
 
-def _thread(mail: EmailMessage, thread: Mapping[str, Any]) -> None:
+def _thread(thread: Mapping[str, Any]) -> list[str]:
     if not _answers(thread):
-        return
+        return []
     answered = str(thread["message_id"])
-    mail["In-Reply-To"] = answered
-    mail["References"] = " ".join(references(thread.get("references") or (), answered))
+    return [
+        wire.field("In-Reply-To", answered),
+        wire.field("References", *references(thread.get("references") or (), answered)),
+    ]
 
 
 def references(earlier: Iterable[Any], answered: str) -> list[str]:
@@ -194,27 +157,29 @@ def references(earlier: Iterable[Any], answered: str) -> list[str]:
     return chain if sum(len(one) + 3 for one in chain) <= THREAD_BYTES else [answered]
 
 
-def _body(mail: EmailMessage, message: Message) -> None:
-    text = message.text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
-    mail.set_content(text.encode("utf-8", "replace").decode() + "\n")
+def _content(message: Message, boundary: str) -> bytes:
+    content = wire.text_part("text/plain", message.text)
     if message.html is not None:
-        mail.add_alternative(
-            message.html.replace("\0", "").encode("utf-8", "replace").decode(), subtype="html"
-        )
-    for file in message.files:
-        main, sub = _media_type(file.media_type)
-        mail.add_attachment(file.data, maintype=main, subtype=sub, filename=_file_name(file.filename))
+        rich = wire.text_part("text/html", message.html)
+        content = wire.multipart("alternative", (content, rich), f"{boundary}_a")
+    if not message.files:
+        return content
+    files = (
+        wire.file_part(_media_type(file.media_type), _file_name(file.filename), file.data)
+        for file in message.files
+    )
+    return wire.multipart("mixed", (content, *files), f"{boundary}_m")
 
 
-def _media_type(value: str) -> tuple[str, str]:
-    """Main and sub type; whatever is not safe to declare goes as plain bytes."""
-    main, _, sub = value.lower().partition("/")
-    if main in ("multipart", "message") or not re.fullmatch(
-        r"[a-z]+/[a-z0-9][a-z0-9.+-]{0,80}", value.lower()
+def _media_type(value: str) -> str:
+    """A media type that is safe to declare; whatever is not goes as plain bytes."""
+    value = value.lower()
+    if value.startswith(("multipart/", "message/")) or not re.fullmatch(
+        r"[a-z]+/[a-z0-9][a-z0-9.+-]{0,80}", value
     ):
-        return "application", "octet-stream"
-    return main, sub
+        return "application/octet-stream"
+    return value
 
 
 def _file_name(name: str) -> str:
-    return re.split(r"[/\\]", line(name, 150))[-1].strip(' ."') or "file"
+    return re.split(r"[/\\]", wire.line(name, 150))[-1].strip(' ."') or "file"
