@@ -9,12 +9,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "reference" / "states.md"
 
 #: From each state, those that may follow.
-Table = Mapping[str, frozenset[str]]
+Table = Mapping[Any, frozenset[Any]]
 
 _INTRODUCTION = """# States
 

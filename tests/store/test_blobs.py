@@ -59,7 +59,7 @@ async def test_bytes_folder_and_name_are_synced_in_this_order_before_the_row(
     sync, replace = os.fsync, Path.replace
 
     def fsync(handle: int) -> None:
-        seen.append(f"sync {Path(os.readlink(f'/proc/self/fd/{handle}')).name[:7]}")
+        seen.append(f"sync {Path(f'/proc/self/fd/{handle}').readlink().name[:7]}")
         sync(handle)
 
     def renamed(path: Path, target: Path) -> Path:
