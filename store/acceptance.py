@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import Connection, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from store import flush
@@ -186,10 +186,11 @@ def _repeats(connection: Connection, rows: Sequence[NewEnvelope]) -> dict[str, S
         r.values["id"]: (r.values["account"], r.values["source_id"], r.values["fingerprint"]) for r in rows
     }
     e = envelope.c
-    query = select(e.account, e.source_id, e.fingerprint, e.id, e.reference, e.response).where(
-        or_(*(and_(e.account == a, e.source_id == s, e.fingerprint == f) for a, s, f in set(wanted.values())))
-    )
-    first = {tuple(row[:3]): row for row in connection.execute(query)}
+    # Not a chain of ORs: SQLite refuses one of a thousand, and a source may send as many again.
+    identity = tuple_(e.account, e.source_id, e.fingerprint)
+    query = select(e.account, e.source_id, e.fingerprint, e.id, e.reference, e.response)
+    known = connection.execute(query.where(identity.in_(sorted(set(wanted.values())))))
+    first = {tuple(row[:3]): row for row in known}
     return {
         id_: Stored(found.id, found.reference, repeat=True, response=found.response)
         for id_, key in wanted.items()
