@@ -35,7 +35,8 @@ ENV PATH=/opt/forebay/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     FOREBAY_DATA=/var/lib/forebay \
-    FOREBAY_PORT=8080
+    FOREBAY_PORT=8080 \
+    FOREBAY_CONFIG=/etc/forebay/config.yaml
 USER 10001
 WORKDIR /var/lib/forebay
 VOLUME /var/lib/forebay
@@ -45,4 +46,4 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s \
     CMD python -c "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + os.environ['FOREBAY_PORT'] + '/healthz', timeout=4)"
 ENTRYPOINT ["forebay"]
-CMD ["run", "--config", "/etc/forebay/config.yaml"]
+CMD ["run"]
