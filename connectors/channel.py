@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from connectors.contract import ChannelSettings, Connector, ConnectorSpec
+from connectors.contract import (
+    Answerer,
+    ChannelSettings,
+    Connector,
+    ConnectorSpec,
+    Receiver,
+    Responder,
+    Sender,
+)
 from model.health import UNKNOWN, Health
 
 
@@ -24,6 +32,19 @@ class Channel:
     """When something last came in."""
     last_ok_at: datetime | None = None
     """When its far side last answered well."""
+
+    # A connector has a role by having its methods; asked once, because asking costs more than most answers.
+    receiver: Receiver | None = field(init=False)
+    answerer: Answerer | None = field(init=False)
+    responder: Responder | None = field(init=False)
+    sender: Sender | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        connector = self.connector
+        self.receiver = connector if isinstance(connector, Receiver) else None
+        self.answerer = connector if isinstance(connector, Answerer) else None
+        self.responder = connector if isinstance(connector, Responder) else None
+        self.sender = connector if isinstance(connector, Sender) else None
 
     @property
     def kind(self) -> str:

@@ -6,7 +6,6 @@ import asyncio
 import base64
 import ipaddress
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -14,7 +13,7 @@ import orjson
 from aiohttp import web
 
 from connectors.channel import Channel
-from connectors.contract import Answer, Answerer, Busy, Receiver, Request, Responder, Response
+from connectors.contract import Answer, Busy, Request, Response
 from inbox.accept import Acceptor
 from model.delivery import Message
 from model.envelope import Accepted
@@ -77,7 +76,7 @@ class Door:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request to a channel's door."""
         channel = self._channels.get(request.match_info["channel"])
-        if channel is None or not isinstance(channel.connector, Receiver):
+        if channel is None or channel.receiver is None:
             return _problem(404, "there is no such door")
         if not channel.open:
             # Not 404 or 410: some providers switch a web hook off for good at the first of those.
@@ -93,8 +92,8 @@ class Door:
 
     async def take(self, channel: Channel, request: Request) -> Response:
         """What the door does with a whole request."""
-        connector = channel.connector
-        assert isinstance(connector, Receiver)
+        connector = channel.receiver
+        assert connector is not None
         try:
             connector.verify(request)
             batch = connector.receive(request)
@@ -132,8 +131,8 @@ class Door:
             Answer(reference=a.reference, status_url=self._status_url(a.reference), repeat=a.repeat)
             for a in accepted
         ]
-        if isinstance(channel.connector, Answerer):
-            return channel.connector.answer(request, answers)
+        if channel.answerer is not None:
+            return channel.answerer.answer(request, answers)
         return default_answer(answers)
 
     async def _ride(
@@ -141,7 +140,7 @@ class Door:
     ) -> Response | None:
         """Wait for an acknowledgement that may ride on this answer; a repeat gets the answer of the first."""
         seconds = channel.settings.answer_within
-        if len(accepted) != 1 or seconds <= 0 or not isinstance(channel.connector, Responder):
+        if len(accepted) != 1 or seconds <= 0 or channel.responder is None:
             return None
         (one,) = accepted
         if one.repeat:
@@ -152,7 +151,7 @@ class Door:
             return None
         carried = False
         try:
-            response = channel.connector.respond(request, message)
+            response = channel.responder.respond(request, message)
             await self._keep_response(one.id, _freeze(response))
             carried = True
         except Failure as error:
@@ -161,6 +160,15 @@ class Door:
         finally:
             slot.done(carried)
         return response
+
+    async def _wait_for(self, request: web.Request, limit: int) -> bytearray:
+        body = bytearray()
+        async with asyncio.timeout(self._body_timeout):
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > limit:
+                    break
+        return body
 
     async def _malformed(self, channel: Channel, request: Request, error: Malformed) -> Response:
         try:
@@ -182,12 +190,12 @@ class Door:
         limit = channel.settings.limits.body_bytes
         if (request.content_length or 0) > limit:
             raise web.HTTPRequestEntityTooLarge(max_size=limit, actual_size=request.content_length or 0)
-        body = bytearray()
-        async with asyncio.timeout(self._body_timeout):
-            async for chunk in request.content.iter_any():
-                body += chunk
-                if len(body) > limit:
-                    raise web.HTTPRequestEntityTooLarge(max_size=limit, actual_size=len(body))
+        if request.content.is_eof():  # all of it came with the head, as it mostly does
+            body = bytearray(request.content.read_nowait())
+        else:
+            body = await self._wait_for(request, limit)
+        if len(body) > limit:
+            raise web.HTTPRequestEntityTooLarge(max_size=limit, actual_size=len(body))
         certificate = request.get_extra_info("peercert") or {}
         subject = ",".join(f"{k}={v}" for part in certificate.get("subject", ()) for k, v in part)
         return Request(
@@ -229,7 +237,7 @@ def _within(address: str, networks: Sequence[Network]) -> bool:
 
 def default_answer(answers: Sequence[Answer]) -> Response:
     """202 with the reference, or a list of them when one request held several."""
-    rows = [asdict(answer) for answer in answers]
+    rows = [{"reference": a.reference, "status_url": a.status_url, "repeat": a.repeat} for a in answers]
     body: Any = rows[0] if len(rows) == 1 else {"accepted": rows}
     return Response(status=202, headers=_JSON, body=orjson.dumps(body))
 

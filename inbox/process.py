@@ -89,6 +89,9 @@ class Processor:
         self._total = 0
         self._total_at = float("-inf")
         self._stopping = False
+        self._contents: set[str] = set()
+        """Fingerprints of what is being processed: of equal content the second must find the first."""
+        self._done = asyncio.Condition()
         self.working: set[str] = set()
         """Envelopes that this process has in hand; recovery leaves them alone."""
 
@@ -162,7 +165,9 @@ class Processor:
         """Process a batch; a batch that fails as a whole is tried one by one, so that only the bad one fails."""
         self.working.update(hot.envelope.id for hot in batch)
         try:
-            await self._process(batch)
+            left = list(batch)
+            while left:
+                left = await self._process_distinct(left)
         except StoreBusy as error:
             # Claimed still: recovery frees them once nobody has them in hand.
             self._log.warning("processing.waits", why=str(error), envelopes=len(batch))
@@ -180,6 +185,31 @@ class Processor:
             self.working.difference_update(hot.envelope.id for hot in batch)
 
     # ---- one batch
+
+    async def _process_distinct(self, batch: Sequence[Hot]) -> list[Hot]:
+        """Process all whose content nobody has in hand, one of each; the rest is for the next round."""
+        now: dict[str, Hot] = {}
+        later: list[Hot] = []
+        for hot in batch:
+            content = hot.envelope.fingerprint
+            if content in now or content in self._contents:
+                later.append(hot)
+            else:
+                now[content] = hot
+        if not now:
+            async with self._done:
+                await self._done.wait_for(
+                    lambda: any(hot.envelope.fingerprint not in self._contents for hot in later)
+                )
+            return later
+        self._contents.update(now)
+        try:
+            await self._process(list(now.values()))
+        finally:
+            self._contents.difference_update(now)
+            async with self._done:
+                self._done.notify_all()
+        return later
 
     async def _process(self, batch: Sequence[Hot]) -> None:
         readings = []

@@ -5,13 +5,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Callable
 from datetime import datetime
 
 #: Letters and digits that cannot be mistaken for one another when read aloud or written by hand.
 REFERENCE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 #: Characters of a reference's random part; longer ones are minted after a collision.
 REFERENCE_LENGTH = 5
+#: Bytes to letters; those beyond the last whole round of the alphabet would favour its beginning and are left out.
+_ROUNDS = 256 // len(REFERENCE_ALPHABET)
+_UNFAIR = bytes(range(_ROUNDS * len(REFERENCE_ALPHABET), 256))
+_LETTERS = (REFERENCE_ALPHABET * (_ROUNDS + 1)).encode()[:256]
 
 
 def uuid7(unix_ms: int, randomness: bytes) -> str:
@@ -36,19 +39,17 @@ def thread_key(kind: str, provider_id: str) -> str:
 
 
 def mint_reference(
-    prefix: str, received_at: datetime, draw: Callable[[int], bytes], length: int = REFERENCE_LENGTH
+    prefix: str, received_at: datetime, randomness: bytes, length: int = REFERENCE_LENGTH
 ) -> str:
     """A reference such as FB-261122-7K3FQ: prefix, day, and characters that cannot be guessed in sequence.
 
-    `draw(n)` gives n random bytes. Uniqueness is the store's to prove: on a collision mint again.
+    `randomness` holds three unpredictable bytes or more for each character. Uniqueness is the store's to
+    prove: on a collision it takes a longer one.
     """
-    bound = 256 - 256 % len(REFERENCE_ALPHABET)  # beyond it the remainder would favour some letters
-    code = ""
-    while len(code) < length:
-        code += "".join(
-            REFERENCE_ALPHABET[b % len(REFERENCE_ALPHABET)] for b in draw(length * 2) if b < bound
-        )
-    return f"{prefix}-{received_at:%y%m%d}-{code[:length]}"
+    code = randomness.translate(_LETTERS, _UNFAIR)[:length].decode()
+    if len(code) < length:
+        raise ValueError("not enough randomness for a reference")
+    return f"{prefix}-{received_at:%y%m%d}-{code}"
 
 
 def tidy_reference(text: str) -> str:
@@ -56,10 +57,9 @@ def tidy_reference(text: str) -> str:
     return text.strip().upper().replace("_", "-").replace(" ", "")
 
 
-def token(key: bytes, *parts: str, size: int = 20) -> str:
-    """An unguessable, lower-case token bound to its parts (HMAC-SHA256, base32 so that case cannot hurt it)."""
-    digest = hmac.new(key, "\x1f".join(parts).encode(), hashlib.sha256).digest()
-    return base64.b32encode(digest[:size]).decode().rstrip("=").lower()
+def token(key: bytes, *parts: str, size: int = 16) -> str:
+    """An unguessable, lower-case token bound to its parts: `size` bytes of HMAC-SHA256 in hexadecimal."""
+    return hmac.digest(key, "\x1f".join(parts).encode(), "sha256")[:size].hex()
 
 
 def same_token(given: str, expected: str) -> bool:
@@ -94,7 +94,7 @@ def unseal(key: bytes, purpose: str, given: str) -> str | None:
 
 
 def _proof(key: bytes, purpose: str, raw: bytes) -> bytes:
-    return hmac.new(key, purpose.encode() + b"\x1f" + raw, hashlib.sha256).digest()[:_SEAL]
+    return hmac.digest(key, purpose.encode() + b"\x1f" + raw, "sha256")[:_SEAL]
 
 
 def _base32(data: bytes) -> str:

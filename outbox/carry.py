@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from connectors.channel import Channel
-from connectors.contract import Resolver, Responder, Sender
+from connectors.contract import Resolver
 from destinations.contract import Destination, DestinationSettings, DestinationSpec, HandOver
 from model.delivery import Delivery, Message, OutgoingFile, Purpose, Receipt
 from model.draft import Identity
@@ -47,7 +47,7 @@ def message_of(delivery: Delivery) -> Message:
 
 def sends(channel: Channel) -> bool:
     """Whether a channel can carry messages to customers at all."""
-    return isinstance(channel.connector, Sender | Responder)
+    return channel.sender is not None or channel.responder is not None
 
 
 def channel_target(
@@ -61,9 +61,9 @@ def channel_target(
         ridden = await _ride(delivery, message, slots, clock)
         if ridden is not None:
             return ridden
-        if not isinstance(connector, Sender):
+        if channel.sender is None:
             raise PermanentFailure(Reason.WINDOW, "the channel can answer only while the request is open")
-        return await connector.send(await _with_bytes(message, load))
+        return await channel.sender.send(await _with_bytes(message, load))
 
     async def resolve(delivery: Delivery) -> Receipt | None:
         assert isinstance(connector, Resolver)

@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 
 from store import flush
+from store.blobs import insert_blobs
 from store.conditions import ENVELOPES_AT_WORK, among
-from store.schema import blob, envelope, tombstone
+from store.schema import envelope, tombstone
 from store.sets import encode, insert_set, update_set
 from store.units import Count, Insert
 
@@ -63,15 +63,22 @@ class Stored:
     response: Mapping[str, Any] | None = None
 
 
+#: First character of an order key that is made of the content, for envelopes without an order of their own.
+BY_CONTENT = "="
 #: An envelope that nobody works on yet.
 _IDLE = {"state": "waiting", "claim": None, "owner": None}
 
 
-def apply(connection: Connection, batches: Sequence[Acceptance], writer: str) -> list[list[Stored] | None]:
-    """Accept all batches; None for one whose cursor has another owner by now."""
+def apply(
+    connection: Connection, batches: Sequence[Acceptance], writer: str, graves: bool = True
+) -> list[list[Stored] | None]:
+    """Accept all batches; None for one whose cursor has another owner by now.
+
+    `graves` is False when there is surely no tombstone to look for.
+    """
     fenced = [batch.cursor is not None and not _move(connection, batch.cursor) for batch in batches]
     rows = [row for batch, lost in zip(batches, fenced, strict=True) if not lost for row in batch.envelopes]
-    stored = _insert(connection, rows, writer) if rows else {}
+    stored = _insert(connection, rows, writer, graves) if rows else {}
     return [
         None if lost else [stored[row.values["id"]] for row in batch.envelopes]
         for batch, lost in zip(batches, fenced, strict=True)
@@ -84,26 +91,27 @@ def _move(connection: Connection, move: CursorMove) -> bool:
     if move.value is not None:
         columns, row = (*columns, "value"), [*row, dict(move.value)]
     where = ("channel", "epoch")
-    statement = update_set(connection.dialect.name, "cursor", where, columns, True)
-    return (
-        connection.execute(statement, {"rows": encode("cursor", where + columns, [row])}).first() is not None
-    )
+    statement = update_set(connection.dialect.name, "cursor", where, columns)
+    return connection.execute(statement, {"rows": encode("cursor", where + columns, [row])}).rowcount == 1
 
 
-def _insert(connection: Connection, rows: Sequence[NewEnvelope], writer: str) -> dict[str, Stored]:
-    buried = _buried(connection, rows)
+def _insert(
+    connection: Connection, rows: Sequence[NewEnvelope], writer: str, graves: bool
+) -> dict[str, Stored]:
+    buried = _buried(connection, rows) if graves else set()
     result = _try(connection, rows, _with_state(connection, rows, buried))
     left = [row for row in rows if row.values["id"] not in result]
     if left:
         result |= _repeats(connection, left)
         left = [row for row in left if row.values["id"] not in result]
     if left:
-        # Neither new nor seen before: the reference was taken, or another writer has its order key in flight.
-        again = zip(left, _with_state(connection, left, buried), strict=True)
-        spare = [
-            v | (_IDLE if v["state"] == "claimed" else {}) | {"reference": row.spare} for row, v in again
-        ]
-        result |= _try(connection, left, spare)
+        # Neither new nor seen before: its order key is in flight, or, if that does not help, the reference is taken.
+        idle = [v | (_IDLE if v["state"] == "claimed" else {}) for v in _with_state(connection, left, buried)]
+        result |= _try(connection, left, idle)
+        taken = [(row, v) for row, v in zip(left, idle, strict=True) if v["id"] not in result]
+        if taken:
+            spare = [v | {"reference": row.spare} for row, v in taken]
+            result |= _try(connection, [row for row, _ in taken], spare)
     counts, sightings = [], []
     for row in rows:
         v, outcome = row.values, result[row.values["id"]]
@@ -125,12 +133,23 @@ def _insert(connection: Connection, rows: Sequence[NewEnvelope], writer: str) ->
 def _try(
     connection: Connection, rows: Sequence[NewEnvelope], values: Sequence[Mapping[str, Any]]
 ) -> dict[str, Stored]:
-    """Insert what can go in, with its bytes."""
+    """Insert what can go in, with its bytes.
+
+    The number of rows tells whether all went in; only when some did not is it asked which. (RETURNING would
+    hand over row by row, and a busy interpreter lets the writer wait at each.)
+    """
     columns = tuple(values[0])
-    statement = insert_set(connection.dialect.name, "envelope", columns, True, True)
+    statement = insert_set(connection.dialect.name, "envelope", columns, True)
     payload = encode("envelope", columns, ([row[c] for c in columns] for row in values))
-    new = set(connection.scalars(statement, {"rows": payload}))
-    _blobs(connection, [row for row in rows if row.values["id"] in new])
+    inserted = connection.execute(statement, {"rows": payload}).rowcount
+    new = {v["id"] for v in values}
+    if inserted < len(values):
+        new = (
+            set(connection.scalars(select(envelope.c.id).where(envelope.c.id.in_(new))))
+            if inserted
+            else set()
+        )
+    insert_blobs(connection, [row.blob for row in rows if row.values["id"] in new])
     return {
         v["id"]: Stored(v["id"], v["reference"], claimed=v["state"] == "claimed")
         for v in values
@@ -146,38 +165,31 @@ def _buried(connection: Connection, rows: Sequence[NewEnvelope]) -> set[str]:
 def _with_state(
     connection: Connection, rows: Sequence[NewEnvelope], buried: set[str]
 ) -> list[dict[str, Any]]:
-    """Column values with the state that each may have: one in flight per order key, earlier ones first."""
-    keys = {row.values["order_key"] for row in rows} - {None}
-    taken: set[str | None] = set()
+    """Column values with the state that each may have: one in flight per order key, earlier ones first.
+
+    Envelopes ordered only by their content have no order to keep: the index that allows one in flight does.
+    """
+    keys = {key for row in rows if (key := row.values["order_key"]) and not key.startswith(BY_CONTENT)}
+    taken: set[str] = set()
     if keys:
         busy = select(envelope.c.order_key).where(
             envelope.c.order_key.in_(keys),
             envelope.c.order_key.is_not(None),
             among(envelope.c.state, ENVELOPES_AT_WORK),
         )
-        taken = set(connection.scalars(busy))
+        taken = {key for key in connection.scalars(busy) if key}
     result = []
     for row in rows:
         v = dict(row.values)
+        key = v["order_key"]
         if row.tombstone in buried:
             v |= {"state": "duplicate", "reason": "erased or purged before", "claim": None, "owner": None}
-        elif v["state"] == "claimed" and v["order_key"] is not None and v["order_key"] in taken:
+        elif v["state"] == "claimed" and key in taken:
             v |= _IDLE
-        if v["state"] in ("waiting", "claimed"):
-            taken.add(v["order_key"])
+        if key and v["state"] in ("waiting", "claimed"):
+            taken.add(key)
         result.append(v)
     return result
-
-
-def _blobs(connection: Connection, rows: Sequence[NewEnvelope]) -> None:
-    if not rows:
-        return
-    module = sqlite if connection.dialect.name == "sqlite" else postgresql
-    unique = {row.blob["sha256"]: dict(row.blob) for row in rows}
-    statement: Any = module.insert(blob)
-    # Seen again: whatever was about to be deleted as unused is in use.
-    statement = statement.on_conflict_do_update(index_elements=[blob.c.sha256], set_={"unused_since": None})
-    connection.execute(statement, [unique[sha] for sha in sorted(unique)])
 
 
 def _repeats(connection: Connection, rows: Sequence[NewEnvelope]) -> dict[str, Stored]:

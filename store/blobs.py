@@ -8,17 +8,20 @@ import fcntl
 import hashlib
 import os
 import secrets
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, select
+from sqlalchemy.dialects import postgresql
 
 from model.tools import Raw, Spooled
 from store.errors import StoreBusy
 from store.schema import blob
+from store.types import to_micros
 
 _CHUNK = 262_144
 
@@ -164,6 +167,38 @@ def _write(path: Path, raw: Raw) -> None:
             out.write(raw)
         out.flush()
         os.fsync(out.fileno())
+
+
+#: Rows of one statement; SQLite takes 32,766 values in all.
+_AT_ONCE = 500
+_COLUMNS = ("sha256", "size", "place", "data", "stored_at")
+
+
+def insert_blobs(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert blob rows; one that is there already counts as in use again."""
+    unique = {row["sha256"]: row for row in rows}
+    chosen = [unique[sha256] for sha256 in sorted(unique)]
+    if not chosen:
+        return
+    if connection.dialect.name == "postgresql":
+        statement = postgresql.insert(blob)
+        revived = statement.on_conflict_do_update(index_elements=[blob.c.sha256], set_={"unused_since": None})
+        connection.execute(revived, [dict(row) for row in chosen])
+        return
+    # One statement for all: row by row the driver would let go of the interpreter, and wait for it, each time.
+    for start in range(0, len(chosen), _AT_ONCE):
+        part = chosen[start : start + _AT_ONCE]
+        values = [to_micros(row[c]) if c == "stored_at" else row[c] for row in part for c in _COLUMNS]
+        connection.exec_driver_sql(_blob_statement(len(part)), tuple(values))
+
+
+@cache
+def _blob_statement(n: int) -> str:
+    places = ",".join(["(" + ",".join("?" * len(_COLUMNS)) + ")"] * n)
+    columns = ",".join(_COLUMNS)
+    return (
+        f"INSERT INTO blob ({columns}) VALUES {places} ON CONFLICT (sha256) DO UPDATE SET unused_since = NULL"
+    )
 
 
 def _sync_folder(folder: Path) -> None:

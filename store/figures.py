@@ -35,7 +35,7 @@ def hourly(connection: Connection, channel: str, since: datetime, until: datetim
     hour = cast(e.received_at, BigInteger) / _HOUR_MICROS
     whole = cast(func.floor(hour), BigInteger) if connection.dialect.name == "postgresql" else hour
     query = select(whole.label("hour"), func.count().label("n")).where(
-        e.channel == channel, e.received_at >= since
+        e.channel == channel, e.received_at >= since, e.received_at < until
     )
     counts: dict[datetime, int] = {}
     for row in connection.execute(query.group_by("hour")):

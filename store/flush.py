@@ -18,6 +18,10 @@ from store.units import Count, Guard, Insert, Unit, Update
 FEED_LOCK = 0x666F7265
 
 
+class Mixed(Exception):
+    """Some guards of a set held and some did not: the group is applied again, one unit at a time."""
+
+
 def check(unit: Unit) -> None:
     """Refuse a unit whose guard does not name one row, or could never hold. Raises ValueError."""
     if unit.guard is None:
@@ -73,11 +77,12 @@ def _guards(connection: Connection, units: Sequence[Unit]) -> list[bool]:
             ([g.where[c] for c in where] + [g.values[c] for c in columns] for _, g in members),
             key=lambda row: str(row[0]),
         )
-        statement = update_set(connection.dialect.name, table, where, columns, True)
-        changed = connection.execute(statement, {"rows": encode(table, where + columns, rows)})
-        keys = {tuple(row) for row in changed}
-        for index, g in members:
-            held[index] = _key(table, g.where) in keys
+        statement = update_set(connection.dialect.name, table, where, columns)
+        changed = connection.execute(statement, {"rows": encode(table, where + columns, rows)}).rowcount
+        if 0 < changed < len(members):
+            raise Mixed
+        for index, _ in members:
+            held[index] = changed > 0
     return held
 
 
@@ -91,7 +96,7 @@ def insert_all(connection: Connection, rows: Iterable[Insert]) -> None:
         if len(values) > 1:
             keys = [columns.index(c.name) for c in TABLES[table].primary_key.columns if c.name in columns]
             values.sort(key=lambda row, keys=keys: [str(row[i]) for i in keys])  # type: ignore[misc]
-        statement = insert_set(connection.dialect.name, table, columns, ignore, False)
+        statement = insert_set(connection.dialect.name, table, columns, ignore)
         connection.execute(statement, {"rows": encode(table, columns, values)})
 
 
@@ -103,7 +108,7 @@ def _updates(connection: Connection, changes: Iterable[Update]) -> None:
         # Of two changes of the same row the later one counts; a set would choose either.
         latest = {tuple(m.where[c] for c in where): [m.values[c] for c in columns] for m in members}
         rows = [[*key, *values] for key, values in sorted(latest.items(), key=lambda item: str(item[0]))]
-        statement = update_set(connection.dialect.name, table, where, columns, False)
+        statement = update_set(connection.dialect.name, table, where, columns)
         connection.execute(statement, {"rows": encode(table, where + columns, rows)})
 
 
@@ -115,7 +120,7 @@ def insert_events(connection: Connection, rows: Sequence[Insert]) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": FEED_LOCK})
     columns = tuple(rows[0].values)
     values = [[row.values[column] for column in columns] for row in rows]
-    statement = insert_set(connection.dialect.name, "event", columns, False, False)
+    statement = insert_set(connection.dialect.name, "event", columns, False)
     connection.execute(statement, {"rows": encode("event", columns, values)})
 
 

@@ -135,14 +135,12 @@ def _records(connection: Connection, wanted: set[str], found: Findings) -> None:
         found.records[row.id] = Known(*row)
     d = delivery.c
     destinations: dict[str, set[str]] = {}
-    rows = connection.execute(
-        select(d.record, d.target, d.downstream, d.purpose, d.state).where(d.record.in_(wanted))
-    )
-    for row in rows:
-        if row.downstream:
-            destinations.setdefault(row.record, set()).add(row.target)
-        elif row.purpose == "acknowledgement" and row.state != "cancelled":
-            found.acknowledged.add(row.record)
+    sent = select(d.record, d.target, d.downstream, d.purpose, d.state).where(d.record.in_(wanted))
+    for out in connection.execute(sent):
+        if out.downstream:
+            destinations.setdefault(out.record, set()).add(out.target)
+        elif out.purpose == "acknowledgement" and out.state != "cancelled":
+            found.acknowledged.add(out.record)
     found.destinations = {id_: tuple(sorted(names)) for id_, names in destinations.items()}
 
 

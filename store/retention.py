@@ -69,6 +69,7 @@ class _Purge:
 async def purge(store: Store, settings: RetentionSettings) -> dict[str, int]:
     """Apply the settings once; how many of each went. One process at a time is enough: take a lease."""
     job = _Purge(settings, store.secret, store.now())
+    store.expect_graves()
     done: Counter[str] = Counter()
     for name, (find, go) in _STEPS.items():
         query = find(job)

@@ -68,9 +68,9 @@ envelope = Table(
     Column("meta", Json, nullable=False),
     Column("response", Json),  # the answer at the door, for redeliveries
     Column("updated_at", Instant, nullable=False),
-    UniqueConstraint("account", "source_id", "fingerprint"),
+    # The fingerprint goes first, so that the same index finds equal content under other ids.
+    UniqueConstraint("fingerprint", "source_id", "account"),
     Index("uq_envelope_reference", "reference", unique=True),
-    Index("ix_envelope_fingerprint", "fingerprint"),
     Index(
         "ix_envelope_state",
         "state",
@@ -78,7 +78,12 @@ envelope = Table(
         postgresql_where=text("state IN ('waiting','claimed','held','quarantined')"),
         sqlite_where=text("state IN ('waiting','claimed','held','quarantined')"),
     ),
-    Index("ix_envelope_record", "record"),
+    Index(
+        "ix_envelope_record",
+        "record",
+        postgresql_where=text("record IS NOT NULL"),
+        sqlite_where=text("record IS NOT NULL"),
+    ),
     Index("ix_envelope_received", "received_at"),
     Index("ix_envelope_blob", "blob"),
     Index(

@@ -109,10 +109,8 @@ def _source(table: Table, columns: Sequence[str], dialect: str) -> tuple[Any, li
 
 
 @cache
-def insert_set(
-    dialect: str, name: str, columns: tuple[str, ...], ignore: bool, returning: bool
-) -> Executable:
-    """INSERT of all rows; `ignore` leaves rows that conflict out; `returning` gives the keys that went in."""
+def insert_set(dialect: str, name: str, columns: tuple[str, ...], ignore: bool) -> Executable:
+    """INSERT of all rows; `ignore` leaves rows that conflict out. The row count tells whether there were any."""
     table = TABLES[name]
     v, values = _source(table, columns, dialect)
     # SQLite needs a WHERE here: else it reads ON CONFLICT as a join's ON.
@@ -121,20 +119,15 @@ def insert_set(
     statement: Any = module.insert(table).from_select(list(columns), source, include_defaults=False)
     if ignore:
         statement = statement.on_conflict_do_nothing()
-    if returning:
-        statement = statement.returning(*table.primary_key.columns)
     return statement  # type: ignore[no-any-return]
 
 
 @cache
-def update_set(
-    dialect: str, name: str, where: tuple[str, ...], columns: tuple[str, ...], returning: bool
-) -> Executable:
+def update_set(dialect: str, name: str, where: tuple[str, ...], columns: tuple[str, ...]) -> Executable:
     """UPDATE of all rows where every `where` column equals; the rows are `where` values, then new values."""
     table = TABLES[name]
     v, values = _source(table, where + columns, dialect)
     source = select(*(value.label(f"v{i}") for i, value in enumerate(values))).select_from(v).subquery("s")
     matches = and_(*(table.c[column] == source.c[f"v{i}"] for i, column in enumerate(where)))
     new = {column: source.c[f"v{len(where) + i}"] for i, column in enumerate(columns)}
-    statement = update(table).where(matches).values(new)
-    return statement.returning(*table.primary_key.columns) if returning else statement
+    return update(table).where(matches).values(new)

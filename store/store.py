@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
 from model.tools import Clock, Ids, Raw
 from store import engine, facts, mark, migrate, schema
 from store.acceptance import Acceptance, Stored
-from store.blobs import Blobs
+from store.blobs import Blobs, insert_blobs
 from store.errors import LeaseLost, StoreBusy
 from store.lock import FolderLock
 from store.mark import MarkFile
@@ -104,6 +103,10 @@ class Store:
             mark.check(connection, self._mark.read())
             self.on_hold = facts.check_home(connection, self.database)
             known = mark.renew(connection, self._mark, self._ids.new())
+            if self.embedded:  # elsewhere a replica may bury at any time
+                self.writer.graves = (
+                    connection.execute(select(schema.tombstone.c.hash).limit(1)).first() is not None
+                )
         self._mark.write(known)
         self._opened = True
 
@@ -122,6 +125,10 @@ class Store:
     def _leave_mark(self) -> None:
         with self._write_engine.begin() as connection:
             known = mark.renew(connection, self._mark, self._ids.new())
+            if self.embedded:  # elsewhere a replica may bury at any time
+                self.writer.graves = (
+                    connection.execute(select(schema.tombstone.c.hash).limit(1)).first() is not None
+                )
         self._mark.write(known)
 
     async def renew_mark(self) -> None:
@@ -157,20 +164,15 @@ class Store:
         result: T = await self.writer.do(step, label)
         return result
 
+    def expect_graves(self) -> None:
+        """To be called before tombstones are put: acceptance looks for them from now on."""
+        self.writer.graves = True
+
     async def put_blob(self, raw: Raw) -> tuple[str, int]:
         """Store bytes that a later unit will refer to; (digest, size)."""
         row = await self.blobs.prepare(raw, self.now())
 
-        def insert(connection: Connection) -> None:
-            module = sqlite if connection.dialect.name == "sqlite" else postgresql
-            statement = module.insert(schema.blob).values(**row)
-            connection.execute(
-                statement.on_conflict_do_update(
-                    index_elements=[schema.blob.c.sha256], set_={"unused_since": None}
-                )
-            )
-
-        await self.run(insert, "blob")
+        await self.run(lambda connection: insert_blobs(connection, [row]), "blob")
         return str(row["sha256"]), int(row["size"])
 
     # ---- reading

@@ -135,6 +135,8 @@ class Writer:
         ]
         self.flushes = 0
         self.units = 0
+        self.graves = True
+        """Whether there may be tombstones to look for."""
         self.full = False
         """The disk refused the last flush for want of room."""
 
@@ -178,7 +180,8 @@ class Writer:
         with self._ready:
             self._queue.append(work)
             self._ready.notify()
-        return await asyncio.shield(work.future)
+        # Cancelling the caller cancels only its waiting: the work is in the queue and will be committed.
+        return await work.future
 
     # ---- below: the writer threads
 
@@ -251,7 +254,7 @@ class Writer:
             batches = [(work, work.what) for work in works if isinstance(work.what, Acceptance)]
             units = [(work, work.what) for work in works if isinstance(work.what, Unit)]
             if batches:
-                answers = acceptance.apply(connection, [batch for _, batch in batches], writer)
+                answers = acceptance.apply(connection, [batch for _, batch in batches], writer, self.graves)
                 for (work, _), answer in zip(batches, answers, strict=True):
                     work.result = answer
             if units:

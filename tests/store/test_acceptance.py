@@ -51,7 +51,9 @@ def envelope(
         "updated_at": clock.now(),
     }
     blob = {"sha256": values["blob"], "size": len(raw), "place": "row", "data": raw, "stored_at": clock.now()}
-    return NewEnvelope(values, blob, f"tomb-{account}-{source_id}-{values['fingerprint']}", ids.new())
+    return NewEnvelope(
+        values, blob, f"tomb-{account}-{source_id}-{values['fingerprint']}", ids.new(), f"FB-{ids.new()}"
+    )
 
 
 async def accept(store: Store, *rows: NewEnvelope) -> list[Stored]:
@@ -90,20 +92,21 @@ async def test_a_thousand_concurrent_copies_give_one_envelope(
     assert await count(store, schema.sighting) == 999
 
 
-async def test_a_reference_that_exists_is_reported_and_nothing_is_stored(
+async def test_a_reference_that_is_taken_is_replaced_by_the_spare(
     store: Store, ids: CountingIds, clock: FixedClock
 ) -> None:
     await accept(store, envelope(ids, clock, reference="FB-261122-AAAAA"))
-    (clash,) = await accept(store, envelope(ids, clock, "m2", reference="FB-261122-AAAAA"))
-    assert clash.collision
-    assert await count(store, schema.envelope) == 1
+    row = envelope(ids, clock, "m2", reference="FB-261122-AAAAA", owner="me")
+    (second,) = await accept(store, row)
+    assert second.reference == row.spare and not second.repeat and not second.claimed
+    assert await count(store, schema.envelope) == 2
 
 
 async def test_one_bad_envelope_does_not_fail_its_neighbours(
     store: Store, ids: CountingIds, clock: FixedClock
 ) -> None:
     bad = envelope(ids, clock, "bad")
-    broken = NewEnvelope({**bad.values, "channel": None}, bad.blob, bad.tombstone, bad.sighting)
+    broken = NewEnvelope({**bad.values, "channel": None}, bad.blob, bad.tombstone, bad.sighting, bad.spare)
     results = await asyncio.gather(
         *(accept(store, envelope(ids, clock, f"m{n}")) for n in range(20)),
         accept(store, broken),
@@ -116,7 +119,7 @@ async def test_one_bad_envelope_does_not_fail_its_neighbours(
 
 async def test_a_nul_and_an_emoji_survive(store: Store, ids: CountingIds, clock: FixedClock) -> None:
     row = envelope(ids, clock)
-    odd = NewEnvelope({**row.values, "reason": "a\x00b😀"}, row.blob, row.tombstone, row.sighting)
+    odd = NewEnvelope({**row.values, "reason": "a\x00b😀"}, row.blob, row.tombstone, row.sighting, row.spare)
     await accept(store, odd)
     assert await store.read(lambda c: c.scalar(select(schema.envelope.c.reason))) == "a\ufffdb😀"
 
@@ -167,6 +170,7 @@ async def test_what_was_erased_comes_back_as_a_duplicate(
     store: Store, ids: CountingIds, clock: FixedClock
 ) -> None:
     row = envelope(ids, clock, owner="me")
+    store.expect_graves()
     await store.run(
         lambda c: c.execute(schema.tombstone.insert().values(hash=row.tombstone, until=clock.now()))
     )

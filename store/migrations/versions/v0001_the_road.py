@@ -188,11 +188,10 @@ def upgrade() -> None:
         sa.Column("updated_at", Instant(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_envelope")),
         sa.UniqueConstraint(
-            "account", "source_id", "fingerprint", name=op.f("uq_envelope_account_source_id_fingerprint")
+            "fingerprint", "source_id", "account", name=op.f("uq_envelope_fingerprint_source_id_account")
         ),
     )
     op.create_index("ix_envelope_blob", "envelope", ["blob"], unique=False)
-    op.create_index("ix_envelope_fingerprint", "envelope", ["fingerprint"], unique=False)
     op.create_index(
         "ix_envelope_open_order",
         "envelope",
@@ -202,7 +201,14 @@ def upgrade() -> None:
         sqlite_where=sa.text("state IN ('waiting','claimed') AND order_key IS NOT NULL"),
     )
     op.create_index("ix_envelope_received", "envelope", ["received_at"], unique=False)
-    op.create_index("ix_envelope_record", "envelope", ["record"], unique=False)
+    op.create_index(
+        "ix_envelope_record",
+        "envelope",
+        ["record"],
+        unique=False,
+        postgresql_where=sa.text("record IS NOT NULL"),
+        sqlite_where=sa.text("record IS NOT NULL"),
+    )
     op.create_index(
         "ix_envelope_state",
         "envelope",
