@@ -152,13 +152,16 @@ def size(number_of_bytes: int | None) -> str:
 
 
 def confirm(question: str, yes: bool) -> None:
-    """Ask before many things change; without a terminal only `--yes` answers."""
+    """Ask before many things change; without a terminal only `--yes` answers.
+
+    All of it is said beside the output, which may be JSON for a script.
+    """
     if yes:
-        say(question)
+        warn(question)
         return
     if not sys.stdin.isatty():
         raise Trouble(f"{question} Nothing was changed; add --yes to do it", Exit.USAGE)
-    sys.stdout.write(clean(question) + " [y/N] ")
-    sys.stdout.flush()
+    sys.stderr.write(clean(question) + " [y/N] ")
+    sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes", "是"):
         raise Trouble("nothing was changed", Exit.OK)

@@ -86,8 +86,7 @@ def release(yes: Yes = False, config: Config = None, as_json: Json = False) -> N
             return {"released": False, **waits}
         if not as_json:
             _show(waits)
-        if not yes or not as_json:
-            terminal.confirm("Messages go out and sources are touched again.", yes)
+        terminal.confirm("Messages go out and sources are touched again.", yes)
         return {**(await house.post("/v1/admin/release")), "waiting": waits}
 
     found = shared.with_house(config, do)

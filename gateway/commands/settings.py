@@ -40,7 +40,12 @@ def check(
             {"file": p.file, "line": p.line, "key": p.key, "message": p.message, "remedy": p.remedy}
             for p in report.problems
         ]
-        terminal.dump({"ok": report.ok, "problems": problems, "cases": report.cases})
+        told = {"ok": report.ok, "problems": problems, "cases": report.cases}
+        if show and report.loaded is not None:
+            from config.show import plain
+
+            told["settings"] = plain(report.loaded.settings)
+        terminal.dump(told)
     else:
         for problem in report.problems:
             terminal.warn(str(problem))

@@ -65,11 +65,21 @@ def with_house(config: Path | None, do: Callable[[Control], Awaitable[T]]) -> T:
     loaded = load(config)
     from gateway import control
 
+    quiet_log()
+
     async def run() -> T:
         async with control.connect(loaded) as house:
             return await do(house)
 
     return asyncio.run(run())
+
+
+def quiet_log() -> None:
+    """Send what the rooms log to standard error, and only when it is bad: standard output is the answer's."""
+    from config.settings import LogSettings
+    from gateway import logs
+
+    logs.set_up(LogSettings(level="error"))
 
 
 def get(config: Path | None, path: str, **query: Any) -> dict[str, Any]:

@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 
 from gateway import cli, control, terminal
+from gateway.commands import shared
 from gateway.trouble import Exit, Trouble
 from tests.rigs.tools import NOW
 
+ROOT = str(Path(__file__).parents[2])
 SECRET = "a-secret-nobody-may-see-0123"
 CONFIG = """
 data: data
@@ -81,6 +83,7 @@ def house(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> House:
         yield made
 
     monkeypatch.setattr(control, "connect", connect)
+    monkeypatch.setattr(shared, "quiet_log", lambda: None)  # it would outlive the test
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.delenv("FOREBAY_CONFIG", raising=False)
@@ -204,8 +207,10 @@ def test_with_yes_the_count_is_told_and_the_verb_applied(
         "/v1/outbox": {"deliveries": [DELIVERY]},
         "/v1/outbox/redrive": {"redriven": 1, "left": 0},
     }
-    assert cli.run(["outbox", "redrive", "--target", "mail", "--yes"]) == 0
-    assert "Try again: 1 delivery." in capsys.readouterr().out
+    assert cli.run(["outbox", "redrive", "--target", "mail", "--yes", "--json"]) == 0
+    told = capsys.readouterr()
+    assert "Try again: 1 delivery." in told.err
+    assert json.loads(told.out)["redriven"] == 1
     assert house.asked[0][2] == {"state": ["dead"], "target": "mail", "limit": 1000}
     assert house.posted == [("/v1/outbox/redrive", {"ids": [DELIVERY["id"]]})]
 
@@ -365,6 +370,9 @@ def test_the_effective_configuration_masks_its_secrets(
     assert cli.run(["check", "--show"]) == 0
     out = capsys.readouterr().out
     assert "admin_token: '********'" in out and SECRET not in out
+    assert cli.run(["check", "--show", "--json"]) == 0
+    out = capsys.readouterr().out
+    assert json.loads(out)["settings"]["api"]["admin_token"] == "********" and SECRET not in out
 
 
 @pytest.mark.parametrize("what", ["config", "record"])
@@ -457,6 +465,27 @@ def test_python_m_gateway_is_the_same_command() -> None:
         [sys.executable, "-m", "gateway", "version"], capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 0 and done.stdout.startswith("forebay ")
+
+
+def test_without_a_daemon_standard_output_is_the_answer_alone(tmp_path: Path) -> None:
+    (tmp_path / "forebay.yaml").write_text(CONFIG)
+
+    def forebay(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "gateway", *arguments, "--json"]
+        env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": ROOT}
+        return subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path, env=env
+        )
+
+    assert json.loads(forebay("channel", "list").stdout)["channels"][0]["name"] == "form"
+    # A copy is on hold; releasing it is something that the house logs.
+    data, moved = tmp_path / "data", tmp_path / "copy.db"
+    moved.write_bytes((data / "forebay.db").read_bytes())
+    moved.replace(data / "forebay.db")
+    done = forebay("release", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["released"] is True
+    assert json.loads(forebay("release", "--yes").stdout)["released"] is False
 
 
 def test_a_question_takes_only_a_yes(monkeypatch: pytest.MonkeyPatch) -> None:
