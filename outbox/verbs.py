@@ -186,11 +186,17 @@ class OutboxVerbs:
         return await self._store.submit(Unit(guard, (Insert("audit", audit), *told), label="verb"))
 
 
+#: The working columns, which stay inside.
+_HIDDEN = frozenset({"claim", "owner", "order_key", "seq"})
+
+
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row as JSON-like values; the working columns stay inside."""
-    hidden = ("claim", "owner", "order_key", "seq")
-    return {
-        name: value.isoformat() if hasattr(value, "isoformat") else value
-        for name, value in row.items()
-        if name not in hidden
-    }
+    """A row as JSON-like values."""
+    # The database library's names are texts of a kind of its own, which no JSON writer takes for keys.
+    return {str(name): _value(value) for name, value in row.items() if name not in _HIDDEN}
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(one) if isinstance(one, Mapping) else one for one in value]
+    return value.isoformat() if hasattr(value, "isoformat") else value

@@ -39,10 +39,12 @@ _PUBLISHED = (Purpose.ACKNOWLEDGEMENT, Purpose.REPLY, Purpose.NOTICE)
 def certainty(state: str, outcomes: Iterable[str | None] = ()) -> str:
     """Whether the far side has a message: delivered, failed, unknown, or pending while it may still go out.
 
-    `outcomes` are those of its attempts: after one that nobody knows the end of, giving up proves nothing.
+    `outcomes` are those of its attempts: after one that nobody knows the end of, giving up proves nothing,
+    and what is held for a person may have been delivered.
     """
     known = _CERTAINTY.get(state, "pending")
-    return "unknown" if known == "failed" and Outcome.UNCERTAIN in tuple(outcomes) else known
+    unclear = known == "failed" or state == DeliveryState.HELD
+    return "unknown" if unclear and Outcome.UNCERTAIN in tuple(outcomes) else known
 
 
 def counts(connection: Connection) -> dict[str, dict[str, int]]:

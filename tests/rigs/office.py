@@ -106,7 +106,12 @@ class Office:
         mail = email.settings(self.smtp)
         mail["outgoing"] = {**mail["outgoing"], "port": self.to_smtp.port}
         hook = webhook.settings(self.chat)
-        hook["reply"] = {**hook["reply"], "url": f"http://127.0.0.1:{self.to_chat.port}/hook"}
+        hook["reply"] |= {
+            "url": f"http://127.0.0.1:{self.to_chat.port}/hook",
+            "body": {"chat": "{{ thread.chat }}", "text": "{{ message.text }}"},
+        }
+        hook["fields"] = {"thread": {"chat": "data.customer"}}
+        hook["order"] = "data.conversation_id"
         box = imap.settings(self.imap, address=BOX, imap={"port": self.to_imap.port, "after": "flag"})
         return {
             "form": form.settings(reply_via={"email": "mail"}),

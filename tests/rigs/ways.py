@@ -109,9 +109,14 @@ class Hook(Way):
     async def bring(
         self, house: House, n: int, *, id: str | None = None, text: str | None = None, office: Office
     ) -> Told:
+        return await self.post(house, self.event(n, text), f"msg_{n}" if id is None else id)
+
+    def event(self, n: int, text: str | None = None, *, conversation: str | None = None) -> dict[str, Any]:
+        """What the n-th customer says; without a conversation each event is a matter of its own."""
         event = webhook.event(n)
-        event["data"]["text"] = words(n) if text is None else text
-        return await self.post(house, event, f"msg_{n}" if id is None else id)
+        event["data"] |= {"text": words(n) if text is None else text, "customer": f"chat-{n}"}
+        event["data"]["conversation_id"] = conversation
+        return event
 
     async def post(self, house: House, event: Any, id: str) -> Told:
         """Post any event, signed now."""
