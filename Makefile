@@ -47,7 +47,7 @@ bench: $(VENV)/dev.stamp ## Measure, side by side with a bare echo
 
 docs: $(VENV)/dev.stamp ## Write the reference from the code, and build the pages into site/
 	@set -e; for page in docs/generate_*.py; do echo "$$page"; $(BIN)/python "$$page"; done
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 clean: ## Remove what was made here, the demonstration's data (var/) excepted
 	rm -rf $(VENV) site dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
