@@ -227,7 +227,7 @@ class ChannelSettings(BaseModel):
         default=400,
         ge=200,
         le=499,
-        description="Door's answer to what it cannot read but keeps: 400 tells a person, 202 stops a provider's retries.",
+        description="Answer to what cannot be read but is kept: 400 tells a person, 202 ends a provider's retries.",
     )
     silent_after: timedelta | None = Field(default=None, description="Alert when nothing came for this long.")
     proxy: str | None = Field(default=None, description="Outbound proxy, http:// or socks5://.")

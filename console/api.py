@@ -30,7 +30,8 @@ SMALL_BODY = 1_048_576
 
 def json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """A JSON answer."""
-    body = orjson.dumps(value, default=str)
+    # Rows of the database have keys of a text type of their own.
+    body = orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS)
     return web.Response(status=status, body=body, content_type="application/json", headers=headers)
 
 

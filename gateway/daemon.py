@@ -9,25 +9,28 @@ import os
 import secrets
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from config.diff import changes
+from config.diff import Changes, changes
 from config.load import Loaded, load
 from config.problems import ConfigError
+from connectors.channel import Channel
 from connectors.form import FormSettings
 from console.services import FormPage, Services, Throttle
 from gateway import metrics as metrics_room
 from gateway import operate
-from gateway.house import Counters, Hook, House, build, templates_of, wait_for_commit
+from gateway.house import Counters, Hook, House, build, wait_for_commit
 from gateway.http import ClientHttp
 from gateway.logs import set_up
 from gateway.openings import Openings
 from gateway.operate import Admin, ChannelVerbs, Tokens
 from gateway.server import Server
-from gateway.tools import SystemClock, SystemIds
+from gateway.tools import FileSpool, SystemClock, SystemIds
 from gateway.watch import Watch
 from inbox.door import client_address
+from outbox.carry import DestinationState
 from store import deliveries, envelopes, leases, retention, sweep
 from store.errors import StoreBusy
 from store.store import Store
@@ -78,9 +81,8 @@ async def run(
         await daemon.start()
         if ready:
             ready(daemon.server.url, token if new else None)
-        waiting = asyncio.create_task(stopping.wait())
-        await asyncio.wait({waiting, daemon.broken}, return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
+        daemon.broken.add_done_callback(lambda _: stopping.set())
+        await stopping.wait()
         await daemon.stop()
         return 1 if daemon.broken.done() else 0
     finally:
@@ -111,14 +113,16 @@ async def open_offline(loaded: Loaded) -> AsyncIterator[Services]:
         openings = Openings(house, None, lambda channel, outcome: None)
         openings.build_only()
         token, _ = admin_token(loaded, store.folder)
-        yield make_services(house, openings, token, _no_reload)
-        await openings.close()
-        await house.reader.close()
+        try:
+            yield make_services(house, openings, token, _no_reload)
+        finally:
+            await openings.close()
+            await house.reader.close()
     finally:
         await store.close()
 
 
-async def _no_reload(actor: str) -> dict[str, Any]:
+async def _no_reload(_actor: str) -> dict[str, Any]:
     raise ValueError("no daemon runs with this data folder; the configuration is read when one starts")
 
 
@@ -143,6 +147,7 @@ def make_services(house: House, openings: Openings, token: str, reload: operate.
         open_blob=house.store.open_blob,
         wait_for_event=lambda after, seconds: wait_for_commit(house.store, seconds),
         remote=lambda request: client_address(request, proxies),
+        zone=datetime.now().astimezone().tzinfo or UTC,
         session_hours=settings.desk.session_hours,
         throttle=Throttle(
             failures=settings.desk.throttle.failures,
@@ -214,6 +219,7 @@ class Daemon:
     async def start(self) -> None:
         """Recover what an earlier process left, open the doors, and begin."""
         house, settings = self.house, self.house.loaded.settings
+        FileSpool(house.store.folder / "spool").clear()
         await self._live()
         await self._recover()
         if house.store.on_hold:
@@ -231,6 +237,7 @@ class Daemon:
             every(5.0, house.store.check_room, "room"),
             every(10.0, self._gauges, "gauges"),
             every(settings.retention.every.total_seconds(), self._purge, "retention"),
+            every(3600.0, house.store.renew_mark, "mark"),
         ]
         house.log.info("daemon.started", url=self.server.url, channels=sorted(house.channels))
 
@@ -369,16 +376,17 @@ class Daemon:
                 house.log.error("reload.refused", problems=len(error.problems))
                 raise ValueError(str(error)) from error
             diff = changes(house.loaded, new)
+            channels, destinations = self._make(diff, new)
             house.loaded, house.reload_trouble = new, None
-            house.templates = templates_of(new)
+            house.templates = new.templates
             for name in sorted(diff.channels.removed):
                 await self.openings.close_channel(name)
-            for name in sorted(diff.channels.added | diff.channels.changed):
-                await self.openings.open_channel(name, new.settings.channels[name])
+            for channel in channels:
+                await self.openings.open_channel(channel)
             for name in sorted(diff.destinations.removed):
                 await self.openings.close_destination(name)
-            for name in sorted(diff.destinations.added | diff.destinations.changed):
-                await self.openings.open_destination(name, new.settings.destinations[name])
+            for state in destinations:
+                await self.openings.open_destination(state)
             self.metrics.reload_ok(True)
             swapped = sorted(diff.channels.added | diff.channels.changed | diff.channels.removed)
             house.log.info("reload.done", actor=actor, channels=swapped, restart=list(diff.restart))
@@ -391,6 +399,26 @@ class Daemon:
                 "templates": diff.templates,
                 "needs_restart": list(diff.restart),
             }
+
+    def _make(self, diff: Changes, new: Loaded) -> tuple[list[Channel], list[DestinationState]]:
+        """Build everything that changed before anything is swapped: what cannot be built changes nothing."""
+        make = self.openings
+        try:
+            return (
+                [
+                    make.make_channel(name, new.settings.channels[name])
+                    for name in sorted(diff.channels.added | diff.channels.changed)
+                ],
+                [
+                    make.make_destination(name, new.settings.destinations[name])
+                    for name in sorted(diff.destinations.added | diff.destinations.changed)
+                ],
+            )
+        except (ValueError, ImportError, OSError) as error:
+            self.house.reload_trouble = str(error)
+            self.metrics.reload_ok(False)
+            self.house.log.error("reload.refused", why=str(error))
+            raise ValueError(str(error)) from error
 
     # ---- where the command line finds us
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from casework import life
@@ -33,9 +32,6 @@ from outbox.verbs import OutboxVerbs
 from store import views
 from store.store import Store
 from store.units import Unit, Update
-
-#: Templates that come with Forebay.
-SHIPPED_TEMPLATES = Path(__file__).parent.parent / "config" / "examples" / "templates"
 
 Hook = Callable[[str], None]
 
@@ -104,7 +100,7 @@ def build(
     links = Links(settings.address, store.secret)
     counters = counters or Counters()
     house = House(
-        loaded=loaded, store=store, clock=clock, ids=ids, log=log, links=links, templates=templates_of(loaded)
+        loaded=loaded, store=store, clock=clock, ids=ids, log=log, links=links, templates=loaded.templates
     )
     house.slots = Slots()
     house.hot = HotQueue(settings.inbox.hot_queue)
@@ -168,12 +164,6 @@ def build(
         store, house.settler, house.answers, clock=clock, ids=ids, wake=house.dispatcher.wake
     )
     return house
-
-
-def templates_of(loaded: Loaded) -> Templates:
-    """The shipped templates, and before them the installation's own."""
-    own = loaded.settings.templates
-    return Templates([SHIPPED_TEMPLATES, *([own] if own else [])])
 
 
 async def wait_for_commit(store: Store, seconds: float) -> None:

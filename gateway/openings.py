@@ -51,17 +51,17 @@ class Openings:
         self._paused = await self._house.store.read(lambda c: facts.get(c, "paused", {}))
         settings = self._house.loaded.settings
         for name, channel in settings.channels.items():
-            await self.open_channel(name, channel)
+            await self.open_channel(self.make_channel(name, channel))
         for name, destination in settings.destinations.items():
-            await self.open_destination(name, destination)
+            await self.open_destination(self.make_destination(name, destination))
 
     def build_only(self) -> None:
         """Make channels and destinations without opening any: for the verbs of a stopped daemon."""
         settings = self._house.loaded.settings
         for name, channel in settings.channels.items():
-            self._house.channels[name] = self._make_channel(name, channel)
+            self._house.channels[name] = self.make_channel(name, channel)
         for name, destination in settings.destinations.items():
-            self._house.destinations[name] = self._make_destination(name, destination)
+            self._house.destinations[name] = self.make_destination(name, destination)
 
     async def stop_fetching(self) -> None:
         """Fetch loops end and give their leases back."""
@@ -81,10 +81,10 @@ class Openings:
 
     # ---- channels
 
-    async def open_channel(self, name: str, settings: ChannelSettings) -> None:
+    async def open_channel(self, channel: Channel) -> None:
         """Open a channel, in place of the one with its name if there is one."""
+        name = channel.name
         old = self._house.channels.get(name)
-        channel = self._make_channel(name, settings)
         task = self._tasks.pop(name, None)
         if task is not None:
             await _end([task])
@@ -97,7 +97,7 @@ class Openings:
         )
         if old is not None and not isinstance(old.connector, Listener):
             self._close_later(name, old.connector)
-        if settings.enabled:
+        if channel.settings.enabled:
             self._tasks[name] = asyncio.create_task(self._keep_open(channel), name=f"channel:{name}")
             # Give it the chance to be open at once: a form must not answer 503 for a scheduling delay.
             await asyncio.sleep(0)
@@ -111,7 +111,8 @@ class Openings:
         self._house.targets.pop(name, None)
         self._close_later(name, channel.connector)
 
-    def _make_channel(self, name: str, settings: ChannelSettings) -> Channel:
+    def make_channel(self, name: str, settings: ChannelSettings) -> Channel:
+        """Build a channel, not open yet. ValueError or ImportError, with the remedy, when it cannot be built."""
         spec: ConnectorSpec = CONNECTORS[settings.kind]
         tools = self._tools(name, spec.kind, settings.proxy, settings.ca_file)
         connector = spec.build(settings, tools)
@@ -167,10 +168,10 @@ class Openings:
 
     # ---- destinations
 
-    async def open_destination(self, name: str, settings: DestinationSettings) -> None:
+    async def open_destination(self, state: DestinationState) -> None:
         """Open a destination, in place of the one with its name if there is one."""
+        name = state.name
         old = self._house.destinations.get(name)
-        state = self._make_destination(name, settings)
         with contextlib.suppress(Failure, OSError):
             await state.destination.__aenter__()
         self._house.destinations[name] = state
@@ -184,7 +185,8 @@ class Openings:
         self._house.targets.pop(name, None)
         self._close_later(name, state.destination)
 
-    def _make_destination(self, name: str, settings: DestinationSettings) -> DestinationState:
+    def make_destination(self, name: str, settings: DestinationSettings) -> DestinationState:
+        """Build a destination, not open yet; fails as `make_channel` does."""
         spec: DestinationSpec = DESTINATIONS[settings.kind]
         tools = self._tools(name, spec.kind, settings.proxy, settings.ca_file)
         state = DestinationState(name, spec, settings, spec.build(settings, tools))

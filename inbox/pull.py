@@ -24,6 +24,8 @@ from store.settings import LeaseSettings
 from store.store import Store
 from store.units import Guard, Unit
 
+#: A fetch that comes back empty within this, seconds, did not wait for anything.
+_AT_ONCE = 1.0
 #: What the operator can do about each kind of trouble.
 _REPAIR = {
     "auth": "check the user name and the password or authorisation code of the channel, then resume it",
@@ -122,22 +124,21 @@ class Puller:
                 if pending:
                     await self._confirm(epoch, pending)
                     pending = []
+                asked = self._clock.monotonic()
                 batch = await self._fetcher.fetch(cursor, self._settings.fetch_wait)
+                waited = self._clock.monotonic() - asked
                 self._well()
                 if batch.envelopes or batch.cursor is not None:
                     await self._accept(batch, epoch, pending)
                     cursor = batch.cursor if batch.cursor is not None else cursor
                     pending = list(batch.handles)
-                elif not batch.handles:
-                    await self._clock.sleep(self._pause())
+                elif not batch.handles and waited < _AT_ONCE:
+                    # It cannot wait at its source: wait here, so that the source is not hammered.
+                    await self._clock.sleep(self._settings.fetch_pause.total_seconds())
             except (LeaseLost, asyncio.CancelledError):
                 raise
             except Exception as error:
                 await self._trouble(error)
-
-    def _pause(self) -> float:
-        """A source that waits by itself needs no pause; the connector's fetch returned early otherwise."""
-        return min(self._settings.fetch_pause.total_seconds(), self._settings.fetch_wait.total_seconds())
 
     async def _accept(self, batch: Batch, epoch: int, pending: Sequence[Any]) -> None:
         """Law 1: envelopes, cursor and handles in one transaction. A full house pauses the poller."""

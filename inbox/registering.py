@@ -261,7 +261,7 @@ def join(
         inserts.append(event(made, EventType.STATE_CHANGED, registration, change))
         moved = {"id": registration.record, "state": found.record.state}
         updates.append(Update("record", moved, {"state": state.value}))
-    if draft.bounce and found.delivery:
+    if draft.bounce and found.delivery and _failed(draft):
         failed = {"state": "dead", "reason": "recipient", "detail": "the message came back undelivered"}
         updates.append(Update("delivery", {"id": found.delivery, "state": "delivered"}, failed))
     if found.why != "other account":
@@ -274,6 +274,12 @@ def join(
         reading.envelope, EnvelopeState.JOINED, registration.at, record=registration.record, reason=None
     )
     return Unit(guard, tuple(inserts), tuple(updates), label="process.joined")
+
+
+def _failed(draft: Draft) -> bool:
+    """Whether a report says that the message was given up, not only that it is late (RFC 3464 §2.3.3)."""
+    reports = draft.extra.get("undelivered") or ()
+    return not reports or any(one.get("action") == "failed" for one in reports)
 
 
 def _record(

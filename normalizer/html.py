@@ -12,7 +12,7 @@ from inscriptis.css_profiles import CSS_PROFILES
 from inscriptis.html_properties import Display
 from inscriptis.model.config import ParserConfig
 from inscriptis.model.html_element import HtmlElement
-from lxml import etree, html  # type: ignore[import-untyped]
+from lxml import etree, html
 
 #: Longest HTML that is laid out; beyond it the tags are only cut away.
 LAYOUT_LIMIT = 2_000_000

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from connectors.channel import Channel
 from model import ids as identifiers
 from model.delivery import Purpose
-from model.draft import Identity
+from model.draft import Draft, Identity
 from model.event import EventType
 from model.registration import Planned, Registration
 from model.states import DeliveryState
@@ -83,7 +83,7 @@ class Planner:
     def _acknowledgement(self, registration: Registration) -> dict[str, Any] | None:
         """The acknowledgement, or the row that says why there is none."""
         draft = registration.draft
-        way = find_way(self._channels, registration.channel, draft.reply_to)
+        way = find_way(self._channels, registration.channel, _sender_first(draft))
         if way is None:
             return self._refusal(registration, Way(registration.channel, None), Refused(Mute.NO_WAY))
         channel = self._channels[registration.channel]
@@ -184,3 +184,11 @@ class Planner:
             state=DeliveryState.CLAIMED if hot else DeliveryState.WAITING,
             owner=self._store.owner,
         )
+
+
+def _sender_first(draft: Draft) -> Sequence[Identity]:
+    """Where an automatic message may go: to the sender, and not to an address that the sender only names
+    for answers (RFC 3834 §4); what was left in a form is both.
+    """
+    kinds = {one.kind for one in draft.reply_to}
+    return [*(one for one in draft.identities if one.kind in kinds), *draft.reply_to]

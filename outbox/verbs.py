@@ -64,9 +64,11 @@ class OutboxVerbs:
         return _plain(rows[0])
 
     async def redrive(self, ids: Sequence[str], *, actor: str) -> Facts:
-        """Try dead or expired deliveries again, now; the same message with the same key."""
+        """Send dead, expired, held or uncertain deliveries again, now; the same message with the same key."""
         values = {"next_at": self._clock.now(), "expires_at": None, "claims": 0, "settled_at": None}
-        done = await self._each(ids, (D.DEAD, D.EXPIRED, D.HELD), D.WAITING, "redrive", actor, values)
+        done = await self._each(
+            ids, (D.DEAD, D.EXPIRED, D.HELD, D.UNCERTAIN), D.WAITING, "redrive", actor, values
+        )
         self._wake()
         return {"redriven": done, "left": len(ids) - done}
 

@@ -9,11 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection, select, tuple_
 
-from store import flush
+from store import flush, sets
 from store.blobs import insert_blobs
 from store.conditions import ENVELOPES_AT_WORK, among
 from store.schema import envelope, tombstone
-from store.sets import encode, insert_set, update_set
 from store.units import Count, Insert
 
 
@@ -91,8 +90,7 @@ def _move(connection: Connection, move: CursorMove) -> bool:
     if move.value is not None:
         columns, row = (*columns, "value"), [*row, dict(move.value)]
     where = ("channel", "epoch")
-    statement = update_set(connection.dialect.name, "cursor", where, columns)
-    return connection.execute(statement, {"rows": encode("cursor", where + columns, [row])}).rowcount == 1
+    return sets.change(connection, "cursor", where, columns, [row]) == 1
 
 
 def _insert(
@@ -139,9 +137,8 @@ def _try(
     hand over row by row, and a busy interpreter lets the writer wait at each.)
     """
     columns = tuple(values[0])
-    statement = insert_set(connection.dialect.name, "envelope", columns, True)
-    payload = encode("envelope", columns, ([row[c] for c in columns] for row in values))
-    inserted = connection.execute(statement, {"rows": payload}).rowcount
+    rows_of = ([row[c] for c in columns] for row in values)
+    inserted = sets.insert(connection, "envelope", columns, rows_of, ignore=True)
     new = {v["id"] for v in values}
     if inserted < len(values):
         new = (

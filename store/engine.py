@@ -30,7 +30,12 @@ def _sqlite(url: str, *, write: bool, size: int) -> Engine:
         url,
         pool_size=size,
         max_overflow=0,
-        connect_args={"check_same_thread": False, "timeout": 30, "isolation_level": None},
+        connect_args={
+            "check_same_thread": False,
+            "timeout": 30,
+            "isolation_level": None,
+            "cached_statements": 512,
+        },
         query_cache_size=500,
     )
 

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, text
 from sqlalchemy.dialects import postgresql, sqlite
 
+from store import sets
 from store.schema import TABLES, tally
-from store.sets import encode, insert_set, update_set
 from store.units import Count, Guard, Insert, Unit, Update
 
 #: Key of the advisory lock under which PostgreSQL gives feed positions: held from the first position to the
@@ -77,8 +77,7 @@ def _guards(connection: Connection, units: Sequence[Unit]) -> list[bool]:
             ([g.where[c] for c in where] + [g.values[c] for c in columns] for _, g in members),
             key=lambda row: str(row[0]),
         )
-        statement = update_set(connection.dialect.name, table, where, columns)
-        changed = connection.execute(statement, {"rows": encode(table, where + columns, rows)}).rowcount
+        changed = sets.change(connection, table, where, columns, rows)
         if 0 < changed < len(members):
             raise Mixed
         for index, _ in members:
@@ -96,8 +95,7 @@ def insert_all(connection: Connection, rows: Iterable[Insert]) -> None:
         if len(values) > 1:
             keys = [columns.index(c.name) for c in TABLES[table].primary_key.columns if c.name in columns]
             values.sort(key=lambda row, keys=keys: [str(row[i]) for i in keys])  # type: ignore[misc]
-        statement = insert_set(connection.dialect.name, table, columns, ignore)
-        connection.execute(statement, {"rows": encode(table, columns, values)})
+        sets.insert(connection, table, columns, values, ignore=ignore)
 
 
 def _updates(connection: Connection, changes: Iterable[Update]) -> None:
@@ -108,8 +106,7 @@ def _updates(connection: Connection, changes: Iterable[Update]) -> None:
         # Of two changes of the same row the later one counts; a set would choose either.
         latest = {tuple(m.where[c] for c in where): [m.values[c] for c in columns] for m in members}
         rows = [[*key, *values] for key, values in sorted(latest.items(), key=lambda item: str(item[0]))]
-        statement = update_set(connection.dialect.name, table, where, columns)
-        connection.execute(statement, {"rows": encode(table, where + columns, rows)})
+        sets.change(connection, table, where, columns, rows)
 
 
 def insert_events(connection: Connection, rows: Sequence[Insert]) -> None:
@@ -120,8 +117,7 @@ def insert_events(connection: Connection, rows: Sequence[Insert]) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": FEED_LOCK})
     columns = tuple(rows[0].values)
     values = [[row.values[column] for column in columns] for row in rows]
-    statement = insert_set(connection.dialect.name, "event", columns, False)
-    connection.execute(statement, {"rows": encode("event", columns, values)})
+    sets.insert(connection, "event", columns, values, ignore=False)
 
 
 def count_all(connection: Connection, counts: Iterable[Count], writer: str) -> None:

@@ -1,7 +1,9 @@
-"""Set-based statements: any number of rows as one JSON parameter, so that each statement is compiled once.
+"""Set-based statements: many rows in one, so that a flush of 64 units does not cost 64 statements.
 
-A flush of 64 units must not cost 64 statements, nor a new statement text for each number of rows.
-SQLite reads the rows with json_each, PostgreSQL with json_array_elements; everything else is the same.
+PostgreSQL gets the rows as one JSON parameter, so that each statement is compiled once for any number of
+rows. SQLite binds values several times faster than it reads JSON, so there the rows are bound, in groups of
+powers of two: a few statement texts serve all numbers. Never row by row: the driver lets go of the
+interpreter at each row, and a busy one lets the writer wait each time.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     ColumnElement,
+    Connection,
     Executable,
     Integer,
     LargeBinary,
@@ -30,7 +33,7 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
 from store.schema import TABLES
@@ -38,31 +41,111 @@ from store.types import Instant, Json, to_micros
 
 #: What a text of ours may not hold: PostgreSQL cannot store it, and SQLite cuts there.
 _NUL = b"\\u0000"
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_UNSAYABLE = re.compile("[\x00\ud800-\udfff]")
+#: Rows of one statement at the most; SQLite takes 32,766 values.
+_LARGEST = 64
 
 
-def encode(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """The rows as one JSON text, in the order of `columns`. Raises TypeError for what JSON cannot say."""
-    types = [TABLES[table].c[name].type for name in columns]
-    given = list(rows)
+def insert(
+    connection: Connection,
+    name: str,
+    columns: tuple[str, ...],
+    rows: Iterable[Sequence[Any]],
+    *,
+    ignore: bool,
+) -> int:
+    """Insert all rows; how many went in. `ignore` leaves rows that conflict out instead of failing.
+
+    Raises TypeError for values that are none of ours.
+    """
+    plain = _plain_rows(name, columns, rows)
+    if connection.dialect.name == "sqlite":
+        tail = " ON CONFLICT DO NOTHING" if ignore else ""
+        head = f"INSERT INTO {_quoted(name)} ({', '.join(map(_quoted, columns))}) VALUES "
+        return _bind(connection, head, tail, len(columns), plain)
+    statement = _postgres_insert(name, columns, ignore)
+    return int(connection.execute(statement, {"rows": _json(plain)}).rowcount)
+
+
+def change(
+    connection: Connection,
+    name: str,
+    where: tuple[str, ...],
+    columns: tuple[str, ...],
+    rows: Iterable[Sequence[Any]],
+) -> int:
+    """Update where every `where` column equals; a row is its `where` values, then the new ones. How many changed."""
+    plain = _plain_rows(name, where + columns, rows)
+    if connection.dialect.name == "sqlite":
+        table, n = _quoted(name), len(where)
+        new = ", ".join(f"{_quoted(c)} = s.column{n + i}" for i, c in enumerate(columns, 1))
+        same = " AND ".join(f"{table}.{_quoted(c)} = s.column{i}" for i, c in enumerate(where, 1))
+        head = f"UPDATE {table} SET {new} FROM (VALUES "
+        return _bind(connection, head, f") AS s WHERE {same}", n + len(columns), plain)
+    statement = _postgres_update(name, where, columns)
+    return int(connection.execute(statement, {"rows": _json(plain)}).rowcount)
+
+
+def _bind(connection: Connection, head: str, tail: str, width: int, rows: list[list[Any]]) -> int:
+    """Run the statement over all rows, in groups whose sizes are powers of two."""
+    done, start = 0, 0
+    while start < len(rows):
+        size = min(_LARGEST, 1 << (len(rows) - start).bit_length() - 1)
+        group = rows[start : start + size]
+        places = _places(width, size)
+        values = tuple(value for row in group for value in row)
+        done += connection.exec_driver_sql(head + places + tail, values).rowcount
+        start += size
+    return done
+
+
+@cache
+def _places(width: int, size: int) -> str:
+    return ",".join(["(" + ",".join("?" * width) + ")"] * size)
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
+
+
+def _plain_rows(name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    """The rows in values that both drivers take."""
+    kinds = [TABLES[name].c[column].type for column in columns]
+    return [[_plain(kind, value) for kind, value in zip(kinds, row, strict=True)] for row in rows]
+
+
+def _json(plain: list[list[Any]]) -> str:
+    return orjson.dumps(plain).decode()
+
+
+def _plain(kind: TypeEngine[Any], value: Any) -> Any:
+    if value is None or value.__class__ is bool:
+        return value
+    if value.__class__ is str:
+        return value if value.isascii() and "\x00" not in value else _sayable(value)
+    if isinstance(value, datetime):
+        return to_micros(value)
+    if isinstance(kind, Json):
+        return _json_text(value)
+    if not isinstance(value, str | int | float):
+        raise TypeError(f"a column cannot hold a {type(value).__name__}")
+    return _sayable(value)
+
+
+def _json_text(value: Any) -> str:
     try:
-        plain = [[_plain(kind, value) for kind, value in zip(types, row, strict=True)] for row in given]
-        data = orjson.dumps(plain)
+        data = orjson.dumps(value)
     except TypeError:
         # A stranger's half characters and endless numbers; what is still no JSON is a bug of ours.
-        given = [[_sayable(value) for value in row] for row in given]
-        plain = [[_plain(kind, value) for kind, value in zip(types, row, strict=True)] for row in given]
-        data = orjson.dumps(plain)
-    if _NUL in data:
-        data = orjson.dumps([[_without_nul(value) for value in row] for row in plain])
-    return data.decode()
+        data = orjson.dumps(_sayable(value))
+    return (orjson.dumps(_sayable(orjson.loads(data))) if _NUL in data else data).decode()
 
 
 def _sayable(value: Any) -> Any:
-    """Without lone surrogates, which no UTF-8 text can hold, and with numbers beyond 64 bits as text."""
+    """Without NUL and lone surrogates, which no database's text can hold, and with endless numbers as text."""
     if isinstance(value, str):
-        return _SURROGATE.sub("\ufffd", value)
-    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return _UNSAYABLE.sub("\ufffd", value)
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
         return str(value)
     if isinstance(value, Mapping):
         return {_sayable(key): _sayable(item) for key, item in value.items()}
@@ -71,23 +154,9 @@ def _sayable(value: Any) -> Any:
     return value
 
 
-def _plain(kind: TypeEngine[Any], value: Any) -> Any:
-    if value is None:
-        return None
-    if isinstance(value, datetime):
-        return to_micros(value)
-    if isinstance(kind, Json):
-        return orjson.dumps(value).decode()
-    return value
-
-
-def _without_nul(value: Any) -> Any:
-    return value.replace("\x00", "\ufffd").replace("\\u0000", "\\ufffd") if isinstance(value, str) else value
-
-
 def _cast_type(kind: TypeEngine[Any]) -> TypeEngine[Any]:
     if isinstance(kind, LargeBinary):
-        raise TypeError("bytes do not go through a set; insert them row by row")
+        raise TypeError("bytes do not go through a set")
     if isinstance(kind, Instant):
         return BigInteger()
     if isinstance(kind, BigInteger | Integer | Boolean):
@@ -95,38 +164,29 @@ def _cast_type(kind: TypeEngine[Any]) -> TypeEngine[Any]:
     return Text()
 
 
-def _source(table: Table, columns: Sequence[str], dialect: str) -> tuple[Any, list[ColumnElement[Any]]]:
-    """The rows as a table, and one expression for each column."""
-    rows = bindparam("rows", type_=Text())
-    if dialect == "sqlite":
-        v = func.json_each(rows).table_valued("value", name="v")
-        return v, [func.json_extract(v.c.value, f"$[{i}]") for i in range(len(columns))]
-    v = func.json_array_elements(cast(rows, postgresql.JSON())).table_valued("value", name="v")
-    return v, [
-        cast(v.c.value.op("->>")(text(str(i))), _cast_type(table.c[name].type))
+def _source(table: Table, columns: Sequence[str]) -> tuple[Any, list[ColumnElement[Any]]]:
+    """The rows of the JSON parameter as a table, and one expression for each column."""
+    v = func.json_array_elements(cast(bindparam("rows", type_=Text()), postgresql.JSON()))
+    rows = v.table_valued("value", name="v")
+    return rows, [
+        cast(rows.c.value.op("->>")(text(str(i))), _cast_type(table.c[name].type))
         for i, name in enumerate(columns)
     ]
 
 
 @cache
-def insert_set(dialect: str, name: str, columns: tuple[str, ...], ignore: bool) -> Executable:
-    """INSERT of all rows; `ignore` leaves rows that conflict out. The row count tells whether there were any."""
+def _postgres_insert(name: str, columns: tuple[str, ...], ignore: bool) -> Executable:
     table = TABLES[name]
-    v, values = _source(table, columns, dialect)
-    # SQLite needs a WHERE here: else it reads ON CONFLICT as a join's ON.
-    source = select(*values).select_from(v).where(text("1=1"))
-    module = sqlite if dialect == "sqlite" else postgresql
-    statement: Any = module.insert(table).from_select(list(columns), source, include_defaults=False)
-    if ignore:
-        statement = statement.on_conflict_do_nothing()
-    return statement  # type: ignore[no-any-return]
+    v, values = _source(table, columns)
+    source = select(*values).select_from(v)
+    statement = postgresql.insert(table).from_select(list(columns), source, include_defaults=False)
+    return statement.on_conflict_do_nothing() if ignore else statement
 
 
 @cache
-def update_set(dialect: str, name: str, where: tuple[str, ...], columns: tuple[str, ...]) -> Executable:
-    """UPDATE of all rows where every `where` column equals; the rows are `where` values, then new values."""
+def _postgres_update(name: str, where: tuple[str, ...], columns: tuple[str, ...]) -> Executable:
     table = TABLES[name]
-    v, values = _source(table, where + columns, dialect)
+    v, values = _source(table, where + columns)
     source = select(*(value.label(f"v{i}") for i, value in enumerate(values))).select_from(v).subquery("s")
     matches = and_(*(table.c[column] == source.c[f"v{i}"] for i, column in enumerate(where)))
     new = {column: source.c[f"v{len(where) + i}"] for i, column in enumerate(columns)}
