@@ -45,9 +45,10 @@ prove: $(VENV)/dev.stamp ## The long proofs: crashes, browser, load
 bench: $(VENV)/dev.stamp ## Measure, side by side with a bare echo
 	$(BIN)/python benchmarks/run.py
 
+# Not --quiet: that would hide the warnings from --strict too.
 docs: $(VENV)/dev.stamp ## Write the reference from the code, and build the pages into site/
 	@set -e; for page in docs/generate_*.py; do echo "$$page"; $(BIN)/python "$$page"; done
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean: ## Remove what was made here, the demonstration's data (var/) excepted
 	rm -rf $(VENV) site dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -88,6 +88,14 @@ def test_what_decides_about_a_change_skips_nothing() -> None:
     ]
 
 
+def test_the_pages_are_built_strictly() -> None:
+    (build,) = [
+        line for line in run("make", "--dry-run", "docs").stdout.splitlines() if "mkdocs build" in line
+    ]
+    assert "--strict" in build
+    assert "--quiet" not in build, "it hides the warnings from --strict too"
+
+
 def test_the_service_unit_calls_what_there_is() -> None:
     unit = configparser.ConfigParser(strict=False, interpolation=None)
     unit.optionxform = str  # type: ignore[method-assign,assignment]
