@@ -54,6 +54,7 @@ def dump(value: Any) -> None:
 def say(text: str) -> None:
     """A line for people."""
     sys.stdout.write(clean(text) + "\n")
+    sys.stdout.flush()  # whoever reads a log file must not wait for more lines to come
 
 
 def warn(text: str) -> None:
