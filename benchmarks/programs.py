@@ -1,0 +1,164 @@
+"""The programs that are measured: the bare echo and the daemon, each in a process of its own on its own cores."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import psutil
+
+HERE = Path(__file__).parent
+_CONFIG = """
+listen: {{port: {port}}}
+data: {data}
+channels:
+  form: {{kind: form, rate: null, reply_via: {{email: mail}}}}
+  mail: {{kind: email, address: feedback@forebay.example, outgoing: {{transport: file, folder: {data}/outgoing}}}}
+outbox: {{budget: {{per_domain_hour: 100000000, total_hour: 100000000}}}}
+log: {{level: warning}}
+"""
+
+
+@dataclass
+class Program:
+    """A running program, and what it took of the machine so far."""
+
+    process: subprocess.Popen[str]
+    port: int
+
+    def cpu_seconds(self) -> float:
+        """Processor time of all its threads."""
+        spent = psutil.Process(self.process.pid).cpu_times()
+        return float(spent.user + spent.system)
+
+    def rss(self) -> int:
+        """Resident memory, bytes, of it and its children."""
+        whole = psutil.Process(self.process.pid)
+        return sum(one.memory_info().rss for one in (whole, *whole.children(recursive=True)))
+
+
+@contextlib.contextmanager
+def _running(command: list[str], cores: Set[int]) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=HERE.parent)
+    try:
+        pin(process.pid, cores)
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def pin(pid: int, cores: Set[int]) -> None:
+    """Let a process run on these cores only, where the system can do that."""
+    if cores and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(pid, cores)
+
+
+@contextlib.contextmanager
+def echo(cores: Set[int]) -> Iterator[Program]:
+    """The bare echo."""
+    with _running([sys.executable, str(HERE / "echo.py")], cores) as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        yield Program(process, int(address.rpartition(":")[2]))
+
+
+class Daemon(Program):
+    """The daemon as an operator starts it, with a form whose customers are answered by mail, into files."""
+
+    def __init__(self, process: subprocess.Popen[str], port: int, data: Path, started: float) -> None:
+        super().__init__(process, port)
+        self._data = data
+        self._started = started
+        self.ready_after = 0.0
+        """Seconds from the start of the process to the first 200 of /readyz."""
+
+    def wait_until_ready(self) -> Self:
+        while True:
+            with contextlib.suppress(OSError):
+                self._get("/readyz")
+                self.ready_after = time.perf_counter() - self._started
+                return self
+            if self.process.poll() is not None:
+                raise SystemExit(f"the daemon ended with {self.process.returncode}")
+            time.sleep(0.005)
+
+    def acknowledged(self) -> int:
+        """Acknowledgements that went out, as the daemon counts them."""
+        return self._figure("forebay_deliveries_total", 'outcome="delivered"')
+
+    def commits(self) -> int:
+        """Commits of the store's writer, each synced; up to ten seconds old."""
+        return self._figure("forebay_commits_total")
+
+    def wait_until_drained(self, accepted: int, patience: float) -> float:
+        """Wait until everything accepted is acknowledged; when that was, by the monotonic clock."""
+        until = time.perf_counter() + patience
+        while self.acknowledged() < accepted:
+            if time.perf_counter() > until:
+                raise SystemExit(f"not drained within {patience:.0f} s: {self.counts()}")
+            time.sleep(0.05)
+        return time.perf_counter()
+
+    def counts(self) -> dict[str, int]:
+        """What really is there: rows of the database, and files of mail."""
+        with contextlib.closing(
+            sqlite3.connect(f"file:{self._data}/forebay.db?mode=ro", uri=True)
+        ) as database:
+            tables = {
+                "envelopes": "SELECT count(*) FROM envelope",
+                "records": "SELECT count(*) FROM record",
+                "delivered": "SELECT count(*) FROM delivery WHERE state = 'delivered'",
+            }
+            found = {name: int(database.execute(query).fetchone()[0]) for name, query in tables.items()}
+        return found | {"mails": sum(1 for _ in self.mails())}
+
+    def mails(self) -> Iterator[os.DirEntry[str]]:
+        """The files of mail."""
+        folder = self._data / "outgoing"
+        return (
+            (one for one in os.scandir(folder) if one.name.endswith(".eml")) if folder.is_dir() else iter(())
+        )
+
+    def _get(self, path: str) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+            text: str = answer.read().decode()
+        return text
+
+    def _figure(self, name: str, label: str = "") -> int:
+        lines = (
+            line for line in self._get("/metrics").splitlines() if line.startswith(name) and label in line
+        )
+        return int(sum(float(line.rpartition(" ")[2]) for line in lines))
+
+
+@contextlib.contextmanager
+def daemon(folder: Path, cores: Set[int]) -> Iterator[Daemon]:
+    """The daemon with an empty data folder, ready."""
+    folder.mkdir(parents=True)
+    port, config = _free_port(), folder / "bench.yaml"
+    config.write_text(_CONFIG.format(port=port, data=folder / "var"))
+    started = time.perf_counter()
+    with _running([sys.executable, "-m", "gateway", "run", "--config", str(config)], cores) as process:
+        yield Daemon(process, port, folder / "var", started).wait_until_ready()
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
