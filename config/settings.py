@@ -249,7 +249,7 @@ class Settings(_Settings):
     )
     language: Language = Field(default="en", description="Language of answers when nothing tells another.")
     trusted_proxies: Sequence[Network] = Field(
-        default=(), description="Networks of the proxies whose X-Forwarded-For and -Proto are believed."
+        default=(), description="Networks of the proxies whose X-Forwarded-For is believed."
     )
     channels: Mapping[Name, SerializeAsAny[ChannelSettings]] = Field(
         default_factory=dict, description="Ways of contact, by name."

@@ -79,6 +79,7 @@ class Public:
             self._services,
             request,
             "form.html",
+            place=request.query.get("place", "")[:100],
             headers=headers,
             page=page,
             # One key for each view of the page: pressing the button twice sends one message.

@@ -75,7 +75,8 @@ DELIVERY_TRANSITIONS: Mapping[DeliveryState, frozenset[DeliveryState]] = {
     D.CLAIMED: frozenset({D.DELIVERED, D.WAITING, D.UNCERTAIN, D.DEAD, D.EXPIRED, D.HELD, D.CANCELLED}),
     # Resolved by look-up, echo or the channel's policy, or by an operator.
     D.UNCERTAIN: frozenset({D.WAITING, D.DELIVERED, D.HELD, D.CANCELLED, D.DEAD}),
-    D.HELD: frozenset({D.WAITING, D.CANCELLED, D.EXPIRED}),
+    # One that may have been delivered is held for a person, who may find out.
+    D.HELD: frozenset({D.WAITING, D.CANCELLED, D.EXPIRED, D.DELIVERED}),
     # Redrive by an operator; a bounce that names a delivered message turns it dead.
     D.DEAD: frozenset({D.WAITING, D.CANCELLED}),
     D.EXPIRED: frozenset({D.WAITING}),

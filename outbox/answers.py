@@ -82,6 +82,7 @@ class Answers:
         html: str | None,
         files: Sequence[Mapping[str, Any]],
         cc: Sequence[str],
+        name: str,
         actor: str,
         key: str,
     ) -> dict[str, Any]:
@@ -94,7 +95,7 @@ class Answers:
             html=html,
             language=record["language"],
             to=way.to,
-            name="",
+            name=name,
             thread=record["thread"] if same else {},
             token=identifiers.seal(self._secret, "thread", record["id"]),
             files=[dict(file) for file in files],

@@ -92,10 +92,14 @@ class OutboxVerbs:
         return {"released": done, "left": len(ids) - done}
 
     async def resolve(self, ids: Sequence[str], *, delivered: bool, actor: str) -> Facts:
-        """A person found out how an uncertain delivery ended."""
-        new = D.DELIVERED if delivered else D.DEAD
-        values = {"settled_at": self._clock.now(), "detail": f"resolved by {actor}"}
+        """A person found out how an uncertain delivery ended: it arrived, or it is sent again."""
+        now, detail = self._clock.now(), f"resolved by {actor}"
+        if delivered:
+            new, values = D.DELIVERED, {"settled_at": now, "detail": detail}
+        else:
+            new, values = D.WAITING, {"next_at": now, "detail": detail}
         done = await self._each(ids, (D.UNCERTAIN, D.HELD), new, "resolve", actor, values)
+        self._wake()
         return {"resolved": done, "left": len(ids) - done}
 
     async def reply(
@@ -122,7 +126,10 @@ class OutboxVerbs:
             raise ValueError("an answer needs a text")
         way: Way = self._answers.way(record, channel)
         kept = [await self._keep(file) for file in files]
-        row = self._answers.row(record, way, text=text, html=html, files=kept, cc=cc, actor=actor, key=key)
+        name = await self._store.read(lambda c: deliveries.contact_name(c, record["id"]))
+        row = self._answers.row(
+            record, way, text=text, html=html, files=kept, cc=cc, name=name, actor=actor, key=key
+        )
         event = {
             "id": self._ids.new(),
             "type": EventType.REPLY_QUEUED.value,

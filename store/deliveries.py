@@ -196,11 +196,16 @@ def recover(
 
 
 def release(connection: Connection, owner: str) -> None:
-    """Give back what this process claimed and has not begun to send: it stops in good order."""
+    """Give back what this process claimed: it stops in good order, which is no death.
+
+    With a try under way nobody can know whether the far side took it: uncertain.
+    """
     d, a = delivery, attempt
     under_way = exists().where(a.c.delivery == d.c.id, a.c.claim == d.c.claim, a.c.outcome.is_(None))
-    mine = update(d).where(d.c.state == "claimed", d.c.owner == owner)
-    connection.execute(mine.where(~under_way).values(state="waiting", claim=None, owner=None))
+    detail = case((under_way, "the daemon stopped while it was being sent"), else_=d.c.detail)
+    state = case((under_way, "uncertain"), else_="waiting")
+    mine = update(d).where(_UNSETTLED, stands(d.c.state, "claimed"), d.c.owner == owner)
+    connection.execute(mine.values(state=state, detail=detail, claim=None, owner=None))
 
 
 def next_due(connection: Connection) -> datetime | None:
@@ -211,10 +216,11 @@ def next_due(connection: Connection) -> datetime | None:
     return found
 
 
-def uncertain(connection: Connection, limit: int) -> list[Delivery]:
-    """Uncertain deliveries, oldest first; the outbox resolves each by look-up or by its channel's policy."""
+def uncertain(connection: Connection, targets: Collection[str], limit: int) -> list[Delivery]:
+    """Uncertain deliveries to these targets, oldest first; each is resolved by look-up or by its target's policy."""
     d = delivery.c
-    query = select(delivery).where(_UNSETTLED, stands(d.state, "uncertain")).order_by(d.id).limit(limit)
+    found = (_UNSETTLED, stands(d.state, "uncertain"), d.target.in_(list(targets)))
+    query = select(delivery).where(*found).order_by(d.id).limit(limit)
     return [from_row(row) for row in connection.execute(query)]
 
 
@@ -260,6 +266,14 @@ def contact_of(connection: Connection, record_id: str) -> tuple[str, list[str]] 
     )
     row = connection.execute(query).first()
     return (row.id, list(row.unreachable)) if row else None
+
+
+def contact_name(connection: Connection, record_id: str) -> str:
+    """The name of the person behind a record, or ""."""
+    query = (
+        select(contact.c.name).join(record, record.c.contact == contact.c.id).where(record.c.id == record_id)
+    )
+    return str(connection.scalar(query) or "")
 
 
 def search(

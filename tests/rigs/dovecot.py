@@ -1,6 +1,6 @@
 """A real Dovecot in a folder of its own on a free loopback port, as root or as an ordinary user.
 
-with Dovecot(tmp_path) as server:
+with Dovecot() as server:
     server.put("INBOX", mail(1))                 # straight into the maildir
     connector = SPEC.build(SPEC.settings.model_validate(settings(server)), bench.tools("mail"))
 
@@ -16,6 +16,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -91,7 +92,9 @@ class Dovecot:
 
     user = "feedback"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self) -> None:
+        # A folder of its own: the tests' temporary folders are closed to the users that the server runs as.
+        folder = self._root = Path(tempfile.mkdtemp(prefix="forebay-dovecot-"))
         self._base = folder / "dovecot"
         self._mail = folder / "mail"
         self._config = folder / "dovecot.conf"
@@ -106,9 +109,8 @@ class Dovecot:
         for path in (self._base, self._mail):
             path.mkdir(parents=True, exist_ok=True)
         if os.geteuid() == 0:
-            for parent in (self._base, *self._base.parents):
-                if parent.stat().st_uid == 0 and str(parent).startswith(("/tmp/", "/var/tmp/")):
-                    parent.chmod(0o755)  # its other users must get through
+            for path in (self._root, self._base):
+                path.chmod(0o755)  # its other users must get through
         self._config.write_text(
             CONFIG.format(
                 base=self._base, mail=self._mail, port=self.port, password=PASSWORD, user=owner, group=owner,
@@ -124,6 +126,7 @@ class Dovecot:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+        shutil.rmtree(self._root, ignore_errors=True)
 
     def start(self) -> None:
         """Start, and return when it greets."""

@@ -27,7 +27,7 @@ async def test_mail_is_read_once_moved_after_storing_and_survives_a_restart(
     make: Make, tmp_path: Path
 ) -> None:
     after = {"after": "move", "move_to": "Done", "chunk": 20}
-    with Dovecot(tmp_path) as server:
+    with Dovecot() as server:
         for n in range(50):
             server.put("INBOX", mail(n))
         server.put("Done", mail(1000))
@@ -60,7 +60,7 @@ async def test_mail_is_read_once_moved_after_storing_and_survives_a_restart(
 
 
 async def test_a_wrong_password_at_a_real_server(make: Make, tmp_path: Path) -> None:
-    with Dovecot(tmp_path) as server:
+    with Dovecot() as server:
         async with make(settings(server, imap={"password": "wrong"})) as connector:
             with pytest.raises(TemporaryFailure) as failed:
                 await connector.fetch(None, timedelta())
@@ -68,7 +68,7 @@ async def test_a_wrong_password_at_a_real_server(make: Make, tmp_path: Path) -> 
 
 
 async def test_a_large_mail_and_strange_names_at_a_real_server(make: Make, tmp_path: Path) -> None:
-    with Dovecot(tmp_path) as server:
+    with Dovecot() as server:
         server.put("&U82ZiGWHTvY-", mail(1) + b"x" * 2_000_000)
         folder = {"folders": ["反馈文件"], "chunk_bytes": 500_000, "after": "keyword"}
         async with make(settings(server, imap=folder)) as connector:
