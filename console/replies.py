@@ -17,7 +17,7 @@ from console.services import Facts, Services
 from store import idempotency
 
 #: A claim of a daemon that died is free again after this; the outbox knows the key and sends nothing twice.
-_IN_FLIGHT = timedelta(minutes=2)
+_IN_FLIGHT = timedelta(seconds=10)
 _KEPT = timedelta(hours=24)
 
 

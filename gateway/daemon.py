@@ -224,9 +224,10 @@ class Daemon:
         await self._recover()
         if house.store.on_hold:
             house.log.warning("store.on_hold", repair="look at `forebay release`, which shows what waits")
+        # The channels first: how an envelope is read, and who is answered, stands in their settings.
+        await self.openings.start()
         self._rooms["processor"] = self._keep(house.processor.run, "processor")
         self._rooms["dispatcher"] = self._keep(house.dispatcher.run, "dispatcher")
-        await self.openings.start()
         await self.server.start()
         self._write_place()
         every = self._every

@@ -71,7 +71,9 @@ class Openings:
     async def close(self) -> None:
         """Close every connector and destination."""
         await self.stop_fetching()
-        await asyncio.gather(*self._closing, return_exceptions=True)
+        # What a reload replaced need not wait any longer: nothing is being sent by now.
+        await asyncio.sleep(0)  # so that each has begun, and closes when it is cancelled
+        await _end(list(self._closing))
         for channel in self._house.channels.values():
             await self._close_quietly(channel.name, channel.connector)
         for state in self._house.destinations.values():
@@ -241,11 +243,13 @@ class Openings:
         """Close what was replaced, once it had the time to finish what it is sending."""
 
         async def close() -> None:
-            for _ in range(int(_FINISH * 10)):
-                if not self._house.dispatcher.busy_with(name):
-                    break
-                await asyncio.sleep(0.1)
-            await self._close_quietly(name, thing)
+            try:
+                for _ in range(int(_FINISH * 10)):
+                    if not self._house.dispatcher.busy_with(name):
+                        break
+                    await asyncio.sleep(0.1)
+            finally:
+                await self._close_quietly(name, thing)
 
         self._closing.add(task := asyncio.create_task(close()))
         task.add_done_callback(self._closing.discard)

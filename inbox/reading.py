@@ -59,7 +59,8 @@ class Reader:
             return await self._in_worker(header, raw)
 
     async def _in_worker(self, header: dict[str, Any], raw: bytes) -> Draft:
-        one = self._free.pop() if self._free else await _Worker.start(self._spool)
+        used = bool(self._free)
+        one = self._free.pop() if used else await _Worker.start(self._spool)
         try:
             async with asyncio.timeout(self._settings.reader_deadline.total_seconds()):
                 answer = await one.ask(worker.frame(header, raw))
@@ -69,6 +70,9 @@ class Reader:
             raise Malformed(f"reading it took longer than {seconds:g} s") from None
         except (EOFError, ConnectionError):
             await one.kill()
+            if used:
+                # It may have died while nobody read: only a fresh one proves that this envelope kills.
+                return await self._in_worker(header, raw)
             raise Malformed("the reader died on it") from None
         except BaseException:
             await one.kill()

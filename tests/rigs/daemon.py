@@ -126,11 +126,10 @@ class House:
         finally:
             await self.stop()
 
-    async def start(self) -> None:
-        """Start as `gateway.daemon.run` does, without its signal handlers."""
+    async def start_store(self) -> None:
+        """Open the store alone."""
         self.loaded: Loaded = load(self.path)
         settings = self.loaded.settings
-        set_up(LogSettings(format="json", level="debug"), self.log)
         self.store: Store = await Store(
             settings.database,
             settings.data,
@@ -139,6 +138,11 @@ class House:
             on_fatal=databases.fail_test,
             hook=self._points,
         ).open()
+
+    async def start(self) -> None:
+        """Start as `gateway.daemon.run` does, without its signal handlers."""
+        set_up(LogSettings(format="json", level="debug"), self.log)
+        await self.start_store()
         try:
             self.daemon = Daemon(self.loaded, self.store, TOKEN, self._points)
             await self.daemon.start()

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 from collections import deque
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -154,7 +155,14 @@ async def _answer(reader: asyncio.StreamReader) -> str:
 class Sink:
     """An SMTP server on a free loopback port that counts what it took and fails when told to."""
 
-    def __init__(self, *, size: int = 50_000_000, password: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        size: int = 50_000_000,
+        password: str | None = None,
+        tls: ssl.SSLContext | None = None,
+        starttls: bool = False,
+    ) -> None:
         self.accepted: list[Taken] = []
         self.tries = 0
         self.sessions = 0
@@ -163,13 +171,16 @@ class Sink:
         """Set when a Stall has begun."""
         self._size = size
         self._password = password
+        self._tls = tls
+        self._starttls = starttls
         self._plans: deque[Refuse | Stall | Drop] = deque()
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._session, "127.0.0.1", 0, limit=1 << 20)
+        implicit = None if self._starttls else self._tls
+        self._server = await asyncio.start_server(self._session, "127.0.0.1", 0, limit=1 << 20, ssl=implicit)
         return self
 
     async def __aexit__(
@@ -221,8 +232,15 @@ class Sink:
             verb, _, rest = line.strip().partition(" ")
             verb = verb.upper()
             if verb == "EHLO":
-                auth = "250-AUTH PLAIN\r\n" if self._password else ""
-                said = await self._says(writer, "ehlo", f"250-sink\r\n{auth}250 SIZE {self._size}")
+                private = writer.get_extra_info("ssl_object") is not None
+                offers = "250-AUTH PLAIN\r\n" if self._password else ""
+                offers += "250-STARTTLS\r\n" if self._starttls and not private else ""
+                said = await self._says(writer, "ehlo", f"250-sink\r\n{offers}250 SIZE {self._size}")
+            elif verb == "STARTTLS" and self._tls is not None:
+                writer.write(b"220 2.0.0 go ahead\r\n")
+                await writer.drain()
+                await writer.start_tls(self._tls)
+                said = "220"
             elif verb == "AUTH":
                 said = await self._says(writer, "auth", "235 2.7.0 ok")
             elif verb == "MAIL":

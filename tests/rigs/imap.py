@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -48,9 +49,11 @@ def settings(server: FakeImap, **more: Any) -> dict[str, Any]:
 class FakeImap:
     """Folders in memory behind as much of RFC 3501 as a fetching client needs."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None, *, starttls: bool = False) -> None:
         self.boxes: dict[str, Box] = {"INBOX": Box()}
         self.capabilities = "IMAP4rev1 IDLE UIDPLUS MOVE ID"
+        self.tls = tls
+        self.starttls = starttls
         self.log: list[str] = []
         self.connections = 0
         self.faults: set[str] = set()
@@ -62,7 +65,8 @@ class FakeImap:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._session, "127.0.0.1", 0)
+        implicit = None if self.starttls else self.tls
+        self._server = await asyncio.start_server(self._session, "127.0.0.1", 0, ssl=implicit)
         return self
 
     async def __aexit__(
@@ -153,7 +157,9 @@ class _Talk:
         self._done("BAD unknown command")
 
     async def _capability(self, rest: str) -> None:
-        self._say(f"* CAPABILITY {self._server.capabilities}")
+        private = self._writer.get_extra_info("ssl_object") is not None
+        offers = " STARTTLS" if self._server.starttls and not private else ""
+        self._say(f"* CAPABILITY {self._server.capabilities}{offers}")
         self._done()
 
     async def _login(self, rest: str) -> None:
@@ -166,6 +172,12 @@ class _Talk:
             self._done("OK [CAPABILITY IMAP4rev1 CONDSTORE] Logged in")
         else:
             self._done("OK Logged in")
+
+    async def _starttls(self, rest: str) -> None:
+        assert self._server.tls is not None
+        self._done("OK begin")
+        await self._writer.drain()
+        await self._writer.start_tls(self._server.tls)
 
     async def _id(self, rest: str) -> None:
         self._known = True

@@ -34,6 +34,8 @@ class Chat(http.Sink):
     def __init__(self) -> None:
         super().__init__()
         self.refuses: set[str] = set()
+        self.taken: list[Got] = []
+        """What was not refused, in order, with repeats."""
         self.on_request: Callable[[Got], Awaitable[None]] | None = None
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
@@ -44,6 +46,10 @@ class Chat(http.Sink):
             headers = {name.lower(): value for name, value in request.headers.items()}
             await self.on_request(Got(request.method, request.path_qs, headers, body.encode()))
         return await super()._handle(request)
+
+    def _take(self, got: Got) -> str:
+        self.taken.append(got)
+        return super()._take(got)
 
     @property
     def keys(self) -> list[str]:

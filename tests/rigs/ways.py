@@ -132,8 +132,8 @@ class Hook(Way):
             Received(
                 one.headers["idempotency-key"], one.json()["text"], "ack:" in one.headers["idempotency-key"]
             )
-            for one in office.chat.requests
-            if one.method == "POST" and one.json()["chat"] == f"chat-{n}"
+            for one in office.chat.taken
+            if one.json()["chat"] == f"chat-{n}"
         ]
 
 

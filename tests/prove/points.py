@@ -1,0 +1,40 @@
+"""Every crash point, by what makes the daemon pass it; docs/reference/crash-points.md says the same in words."""
+
+from __future__ import annotations
+
+#: Steps of the writer that traffic brings about; each has a point before and one after its commit.
+BY_TRAFFIC = (
+    "accept.form",
+    "accept.webhook",
+    "accept.email",
+    "process.registered",
+    "process.joined",
+    "process.held",
+    "process.quarantined",
+    "blob",
+    "claim.envelopes",
+    "claim.deliveries",
+    "attempt",
+    "settle",
+    "reply",
+    "idempotency",
+    "response",
+    "confirm",
+    "verb",
+)
+#: Steps of every start.
+BY_START = ("lease", "recover", "cursor")
+#: The step that settles what nobody knows the end of: it comes after a life that died while it was sending.
+BY_DOUBT = ("resolve",)
+#: The step of a stop in good order.
+BY_STOP = ("release",)
+#: Points around what is done outside the database.
+AROUND = ("process.before_read", "send.before", "send.after", "confirm.before", "confirm.after")
+
+
+def both(steps: tuple[str, ...]) -> list[str]:
+    """The two points of each step."""
+    return [f"{step}.{when}" for step in steps for when in ("before_commit", "after_commit")]
+
+
+EVERY = [*both(BY_TRAFFIC), *both(BY_START), *both(BY_DOUBT), *both(BY_STOP), *AROUND]
