@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from model.delivery import Delivery, Receipt
@@ -30,8 +30,10 @@ from store.errors import StoreBusy
 from store.store import Store
 from store.units import Guard, Insert, Unit
 
-#: How often uncertain deliveries are resolved, seconds.
-_RESOLVE_EVERY = 2.0
+#: How often uncertain deliveries are resolved, and how long one look-up may take, seconds.
+_RESOLVE_EVERY, _LOOK_UP = 2.0, 30.0
+#: How soon the outcome of a try is written again when the store could not take it, seconds.
+_SETTLE_AGAIN = 1.0
 
 
 class Dispatcher:
@@ -111,16 +113,20 @@ class Dispatcher:
                     async with asyncio.timeout(self._settings.poll.total_seconds()):
                         await self._wake.wait()
                 self._wake.clear()
+                self._drop_removed()
                 await self._claim()
             while self._tasks:
                 await asyncio.wait(self._tasks)
+        except asyncio.CancelledError:
+            # Only when told to: should the loop itself fall over, what is under way still ends well.
+            under_way = list(self._tasks)
+            for task in under_way:
+                task.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
+            raise
         finally:
             resolver.cancel()
-            for task in self._tasks:
-                task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await resolver
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.wait({resolver})
 
     def stop(self) -> None:
         """Claim nothing more and finish what is under way; queued ones go back by recovery."""
@@ -143,6 +149,11 @@ class Dispatcher:
             if in_hand < limit:
                 room[name] = min(limit - in_hand, self._settings.claim_batch)
         return room
+
+    def _drop_removed(self) -> None:
+        """Keep nothing in hand for a target that a reload took out: recovery puts it back into the line."""
+        for name in [name for name in self._queues if name not in self._targets]:
+            del self._queues[name]
 
     async def _claim(self) -> None:
         room = self._room()
@@ -205,32 +216,59 @@ class Dispatcher:
     # ---- one delivery
 
     async def _deliver(self, delivery: Delivery, target: Target) -> None:
+        if not await self._may_go(delivery, target):
+            return
+        wait = target.wait_for_rate(self._clock.now())
+        if wait:
+            await self._clock.sleep(wait)
+            # Meanwhile it may have expired, or somebody paused the target.
+            if not await self._may_go(delivery, target):
+                return
+        target.circuit.lets_through(self._clock.now())
+        probing = target.circuit.trying
+        try:
+            await self._attempt(delivery, target)
+        finally:
+            if probing:  # however it ended: else nothing would ever go to this target again
+                target.circuit.trying = False
+
+    async def _may_go(self, delivery: Delivery, target: Target) -> bool:
+        """Whether it can be sent now; if not, it was put back, or ended when its time is over."""
         now = self._clock.now()
         if delivery.expires_at is not None and now >= delivery.expires_at:
             await self._settler.expired(delivery)
-            return
-        if self._store.on_hold or not target.open() or not target.circuit.lets_through(now):
+        elif not self._ready(target):
             await self._settler.postponed(delivery, target.circuit.until or now)
-            return
-        wait = target.wait_for_rate(now)
-        if wait:
-            await self._clock.sleep(wait)
+        else:
+            return True
+        return False
+
+    async def _attempt(self, delivery: Delivery, target: Target) -> None:
+        """One try, from the row that announces it to the row that says how it ended."""
         n = delivery.attempts + 1
         if not await self._begin(delivery, n):
-            target.circuit.trying = False
             return
         try:
             receipt = await self._try(delivery, target)
-        except asyncio.CancelledError:
-            raise
-        except SendFailure as failure:
+        except SendFailure as error:
+            failure = error
             self._learn(target, failure)
-            await self._settler.failed(delivery, n, failure, target)
+            await self._settle(lambda: self._settler.failed(delivery, n, failure, target))
             self._tell(delivery, target, _outcome(failure))
         else:
             self._learn(target, None)
-            await self._settler.delivered(delivery, n, receipt, target)
+            await self._settle(lambda: self._settler.delivered(delivery, n, receipt, target))
             self._tell(delivery, target, "delivered")
+
+    async def _settle(self, step: Callable[[], Awaitable[bool]]) -> None:
+        """Write the outcome, however long the store cannot take it: forgotten, it would be sent once more."""
+        while True:
+            try:
+                await step()
+                return
+            except StoreBusy as error:
+                self._log.warning("settling.waits", why=str(error))
+                await self._clock.sleep(_SETTLE_AGAIN)
 
     async def _begin(self, delivery: Delivery, n: int) -> bool:
         """Write the attempt; False when the claim is lost."""
@@ -275,26 +313,38 @@ class Dispatcher:
     async def _resolve_on(self) -> None:
         while True:
             try:
-                for one in await self._store.read(lambda c: deliveries.uncertain(c, 100)):
-                    await self._resolve(one)
+                await self._resolve_some()
             except StoreBusy as error:
                 self._log.warning("resolving.waits", why=str(error))
             except Exception as error:
                 self._log.error("resolving.failed", exc_info=error)
             await asyncio.sleep(_RESOLVE_EVERY)
 
+    async def _resolve_some(self) -> None:
+        """Resolve what can be; one that cannot holds none of the others up."""
+        names = [name for name, target in self._targets.items() if self._resolvable(target)]
+        for one in await self._store.read(lambda c: deliveries.uncertain(c, names, 100)):
+            try:
+                await self._resolve(one)
+            except StoreBusy:
+                raise
+            except Exception as error:
+                self._log.error("resolving.failed", delivery=one.id, target=one.target, exc_info=error)
+
+    def _resolvable(self, target: Target) -> bool:
+        return not self._store.on_hold and (target.resolve is None or self._ready(target))
+
     async def _resolve(self, delivery: Delivery) -> None:
         """By look-up where the far side can tell, else by the channel's policy."""
         target = self._targets.get(delivery.target)
-        if target is None or self._store.on_hold:
+        if target is None or not self._resolvable(target):
             return
         if target.resolve is None:
             await self._settler.by_policy(delivery, target)
             return
-        if not self._ready(target):
-            return
         try:
-            receipt = await target.resolve(delivery)
+            async with asyncio.timeout(_LOOK_UP):
+                receipt = await target.resolve(delivery)
         except Uncertain:
             await self._settler.by_policy(delivery, target)
         except (TemporaryFailure, PermanentFailure) as failure:

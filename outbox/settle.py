@@ -9,7 +9,7 @@ from typing import Any
 from model import ids as identifiers
 from model.delivery import AUTOMATIC, DOWNSTREAM, Delivery, OnUncertain, Outcome, Purpose, Receipt
 from model.event import EventType
-from model.failures import PermanentFailure, SendFailure, TemporaryFailure, Uncertain
+from model.failures import PermanentFailure, Reason, SendFailure, TemporaryFailure, Uncertain
 from model.states import DeliveryState, RecordState
 from model.tools import Clock, Ids
 from outbox import retry
@@ -96,16 +96,7 @@ class Settler:
         counted = await self._store.read(lambda c: deliveries.counted_tries(c, delivery.id, _FREE)) + (
             failure.reason not in retry.UNCOUNTED
         )
-        decision = retry.decide(
-            failure,
-            counted=counted,
-            created_at=delivery.created_at,
-            expires_at=delivery.expires_at,
-            now=now,
-            chance=int.from_bytes(self._ids.draw(2), "big") / 65535,
-            schedule=self._schedule(delivery.purpose),
-            settings=self._settings,
-        )
+        decision = self._decide(delivery, failure, counted, now)
         if isinstance(decision, retry.Again):
             return await self._again(delivery, decision.at, values, [ended])
         values |= {"detail": f"{decision.why}; last: {detail}"[:500], "settled_at": now}
@@ -134,7 +125,19 @@ class Settler:
                 moved += more
             values = {"remote_id": receipt.remote_id, "reason": None, "detail": None, "settled_at": now}
             return await self._from_uncertain(delivery, DeliveryState.DELIVERED, values, extra, moved)
-        return await self._from_uncertain(delivery, DeliveryState.WAITING, {"next_at": now}, [], [ended])
+        return await self._surely_not(delivery, now, ended)
+
+    async def _surely_not(self, delivery: Delivery, now: datetime, ended: Update) -> bool:
+        """Looked up, and not there: as after any failure, with a pause before the next try, and an end."""
+        failure = TemporaryFailure(Reason.SERVER, "sent, but the far side does not have it")
+        seen = await self._store.read(lambda c: deliveries.uncertain_tries(c, delivery.id))
+        decision = self._decide(delivery, failure, seen, now)
+        if isinstance(decision, retry.Again):
+            again = {"next_at": decision.at}
+            return await self._from_uncertain(delivery, DeliveryState.WAITING, again, [], [ended])
+        values = {"reason": failure.reason.value, "settled_at": now}
+        values["detail"] = f"{decision.why}; last: {failure.detail}"
+        return await self._from_uncertain(delivery, DeliveryState.DEAD, values, [], [ended])
 
     async def by_policy(self, delivery: Delivery, target: Target) -> bool:
         """Nobody can tell: what the channel's owner chose.
@@ -250,6 +253,20 @@ class Settler:
             return [], []
         update = Update("contact", {"id": found[0]}, {"unreachable": [*found[1], delivery.address]})
         return [], [update]
+
+    def _decide(
+        self, delivery: Delivery, failure: TemporaryFailure, counted: int, now: datetime
+    ) -> retry.Again | retry.GiveUp:
+        return retry.decide(
+            failure,
+            counted=counted,
+            created_at=delivery.created_at,
+            expires_at=delivery.expires_at,
+            now=now,
+            chance=int.from_bytes(self._ids.draw(2), "big") / 65535,
+            schedule=self._schedule(delivery.purpose),
+            settings=self._settings,
+        )
 
     def _schedule(self, purpose: Purpose) -> RetrySettings:
         if purpose in DOWNSTREAM:

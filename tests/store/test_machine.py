@@ -293,7 +293,7 @@ class Deliveries(_Machine):
     @rule(data=st.data(), state=st.sampled_from(["delivered", "waiting", "held"]))
     def resolve(self, data: Any, state: str) -> None:
         piece = data.draw(st.sampled_from(self.model.like("uncertain")))
-        found = self.house.run(self.house.store.read(lambda c: deliveries.uncertain(c, 100)))
+        found = self.house.run(self.house.store.read(lambda c: deliveries.uncertain(c, ["mail"], 100)))
         assert [one.id for one in found] == [p.id for p in self.model.like("uncertain")]
         assert self.submit(Unit(Guard("delivery", {"id": piece.id, "state": "uncertain"}, {"state": state})))
         piece.state = state

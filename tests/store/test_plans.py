@@ -99,7 +99,7 @@ async def test_the_steps_of_every_second_use_their_indexes(
         "due targets": lambda c: deliveries.due_targets(c, ["mail", "hook"], now),
         "worth a claim": lambda c: envelopes.any_waiting(c, False),
         "next due": deliveries.next_due,
-        "uncertain": lambda c: deliveries.uncertain(c, 50),
+        "uncertain": lambda c: deliveries.uncertain(c, ["mail", "hook"], 50),
         "accept": lambda c: acceptance.apply(c, batch, "w"),
         "newest records": lambda c: views.records(c, limit=20),
         "records of a channel": lambda c: views.records(c, limit=20, channel="c1"),
