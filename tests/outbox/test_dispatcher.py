@@ -259,7 +259,7 @@ async def test_a_loop_that_falls_over_cancels_nothing_that_is_being_sent(
     running = asyncio.create_task(bench.dispatcher.run())
     await bench.owe("chat")
     await bench.until("claimed")
-    monkeypatch.setattr(bench.dispatcher, "_room", lambda: {}["none"])
+    monkeypatch.setattr(bench.dispatcher, "_room", lambda: {}["none"])  # type: ignore[index]
     with pytest.raises(KeyError):
         await running
     hang.set()
