@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, TextClause, func, select, text
+from sqlalchemy import Connection, Table, TextClause, exists, func, select, text
 
 from model.delivery import Outcome, Purpose
 from model.ids import tidy_reference
@@ -62,11 +62,30 @@ def _count(connection: Connection, table: Table, unsettled: TextClause) -> dict[
 
 def to_mend(connection: Connection, *, limit: int = 50) -> dict[str, Any]:
     """What waits for a person, the oldest first, at most `limit` of a state, with the counts of all."""
-    return {
+    found: dict[str, Any] = {
         "counts": counts(connection),
         "envelopes": {state.value: _envelopes(connection, state, limit) for state in ENVELOPES_TO_MEND},
         "deliveries": {state.value: _deliveries(connection, state, limit) for state in DELIVERIES_TO_MEND},
     }
+    _part_the_held(connection, found)
+    return found
+
+
+def _part_the_held(connection: Connection, found: dict[str, Any]) -> None:
+    """What is held because it may have been delivered stands with the uncertain ones: the same is to be found out."""
+    held, uncertain = DeliveryState.HELD.value, DeliveryState.UNCERTAIN.value
+    rows, n = found["deliveries"], found["counts"]["deliveries"]
+    doubtful = [row for row in rows[held] if row["certainty"] == "unknown"]
+    rows[uncertain] += doubtful
+    rows[held] = [row for row in rows[held] if row["certainty"] != "unknown"]
+    if doubtful:
+        tried = exists().where(
+            attempt.c.delivery == delivery.c.id, attempt.c.outcome == Outcome.UNCERTAIN.value
+        )
+        query = select(func.count()).where(_OPEN_DELIVERIES, delivery.c.state == held, tried)
+        moved = int(connection.scalar(query) or 0)
+        n[uncertain] = n.get(uncertain, 0) + moved
+        n[held] = n.get(held, 0) - moved
 
 
 def _envelopes(connection: Connection, state: str, limit: int) -> list[Row]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, update
 
 from console.links import Links
 from store import boxes, idempotency, views
+from store.schema import attempt
 from store.store import Store
 from tests.console import scenes
 from tests.console.house import House
@@ -98,6 +99,17 @@ async def test_boxes_count_and_show_what_waits(filled: House) -> None:
     assert found["envelopes"]["held"][0]["reference"] == "FB-261122-P2CMA"
 
 
+async def test_what_is_held_because_it_may_have_arrived_stands_with_the_uncertain(filled: House) -> None:
+    await scenes.fill(filled)
+    held = (await filled.store.read(boxes.to_mend))["deliveries"]["held"][0]["id"]
+    tries = update(attempt).where(attempt.c.delivery == held).values(outcome="uncertain")
+    await filled.store.run(lambda connection: connection.execute(tries))
+    found = await filled.store.read(boxes.to_mend)
+    assert found["deliveries"]["held"] == []
+    assert held in [row["id"] for row in found["deliveries"]["uncertain"]]
+    assert found["counts"]["deliveries"] == {"uncertain": 2, "dead": 1, "expired": 1, "held": 0}
+
+
 @pytest.mark.parametrize(
     ("state", "outcomes", "certain"),
     [
@@ -107,6 +119,8 @@ async def test_boxes_count_and_show_what_waits(filled: House) -> None:
         ("dead", ["uncertain", "permanent"], "unknown"),
         ("cancelled", [], "failed"),
         ("uncertain", [None], "unknown"),
+        ("held", ["uncertain"], "unknown"),
+        ("held", ["temporary"], "pending"),
     ],
 )
 def test_certainty_claims_no_more_than_the_attempts_prove(
