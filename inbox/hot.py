@@ -60,7 +60,7 @@ class HotQueue:
 
     async def take(self, limit: int, patience: float) -> list[Hot]:
         """What is there, after waiting up to `patience` seconds for something."""
-        if not self._items:
+        if not self._items and patience > 0:
             self._ready.clear()
             try:
                 async with asyncio.timeout(patience):

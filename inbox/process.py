@@ -31,6 +31,8 @@ from store.units import Unit
 
 #: How long the count of all automatic messages of the last hour may be old, seconds.
 _TOTAL_AGE = 10.0
+#: Raw bytes up to this size are fetched for a whole batch together.
+_SMALL = 65_536
 #: Batches at work at the same time: while one waits for its commit the next is read.
 _LANES = 2
 
@@ -110,11 +112,13 @@ class Processor:
         self._hot.wake()
 
     async def _lane(self) -> None:
-        poll = self._settings.poll.total_seconds()
+        poll, limit = self._settings.poll.total_seconds(), self._settings.process_batch
+        found: list[Hot] = []
         while not self._stopping:
-            batch = await self._hot.take(self._settings.process_batch, poll)
-            if not batch:
-                batch = await self._claim(self._settings.process_batch, recovered=False)
+            # After something was found in the database there may be more of it: look again at once.
+            batch = await self._hot.take(limit, 0.0 if found else poll)
+            found = [] if batch else await self._claim(limit, recovered=False)
+            batch = batch or found
             if batch:
                 await self._safely(batch)
                 await self._give_way()
@@ -160,6 +164,11 @@ class Processor:
             await self._idle(1.0)
             return []
         return [Hot(one, None) for one in found]
+
+    async def _small_ones(self, batch: Sequence[Hot]) -> Mapping[str, bytes]:
+        """Raw bytes by digest, of those small enough to be all in memory at once and not yet there."""
+        small = [hot.envelope for hot in batch if hot.raw is None and hot.envelope.size <= _SMALL]
+        return await self._store.load_blobs([one.blob for one in small]) if small else {}
 
     async def _safely(self, batch: Sequence[Hot]) -> None:
         """Process a batch; a batch that fails as a whole is tried one by one, so that only the bad one fails."""
@@ -213,8 +222,9 @@ class Processor:
 
     async def _process(self, batch: Sequence[Hot]) -> None:
         readings = []
+        at_hand = await self._small_ones(batch)
         for hot in batch:
-            reading = await self._read(hot)
+            reading = await self._read(hot, at_hand)
             if reading is not None:
                 readings.append(reading)
         if not readings:
@@ -226,10 +236,12 @@ class Processor:
         )
         await asyncio.gather(*(self._settle(one, found, total, now) for one in readings))
 
-    async def _read(self, hot: Hot) -> Reading | None:
+    async def _read(self, hot: Hot, at_hand: Mapping[str, bytes]) -> Reading | None:
         """Read one envelope; None when it was set aside."""
         envelope = hot.envelope
-        raw = hot.raw if hot.raw is not None else await self._store.load_blob(envelope.blob)
+        raw = hot.raw if hot.raw is not None else at_hand.get(envelope.blob)
+        if raw is None:
+            raw = await self._store.load_blob(envelope.blob)
         channel = self._channels.get(envelope.channel)
         options = channel.settings.reading() if channel else {}
         if self._hook:

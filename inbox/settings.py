@@ -18,7 +18,7 @@ class InboxSettings(BaseModel):
     hot_queue: int = Field(
         default=512, ge=1, description="Accepted envelopes kept in memory for processing at once."
     )
-    process_batch: int = Field(default=32, ge=1, le=512, description="Envelopes processed together.")
+    process_batch: int = Field(default=64, ge=1, le=512, description="Envelopes processed together.")
     max_claims: int = Field(
         default=3, ge=1, description="Deaths of the daemon after which an envelope is quarantined."
     )

@@ -8,7 +8,7 @@ import fcntl
 import hashlib
 import os
 import secrets
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
@@ -99,10 +99,15 @@ class Blobs:
 
     def load(self, connection: Connection, sha256: str) -> bytes | None:
         """All bytes of a blob, for readers; None when there is no such blob."""
-        row = connection.execute(select(blob.c.place, blob.c.data).where(blob.c.sha256 == sha256)).first()
-        if row is None:
-            return None
-        return bytes(row.data) if row.place == "row" else self.path(sha256).read_bytes()
+        return self.load_all(connection, [sha256]).get(sha256)
+
+    def load_all(self, connection: Connection, wanted: Collection[str]) -> dict[str, bytes]:
+        """All bytes of several blobs, by digest; those that are gone are left out."""
+        query = select(blob.c.sha256, blob.c.place, blob.c.data).where(blob.c.sha256.in_(set(wanted)))
+        return {
+            row.sha256: bytes(row.data) if row.place == "row" else self.path(row.sha256).read_bytes()
+            for row in connection.execute(query)
+        }
 
     async def stream(self, place: Mapping[str, Any]) -> AsyncIterator[bytes]:
         """The bytes of a blob row in pieces."""

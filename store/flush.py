@@ -125,15 +125,21 @@ def count_all(connection: Connection, counts: Iterable[Count], writer: str) -> N
     sums: dict[tuple[str, str, str], int] = defaultdict(int)
     for count in counts:
         sums[count.day, count.channel, count.state] += count.n
-    module = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement: Any = module.insert(tally)
-    statement = statement.on_conflict_do_update(
-        index_elements=list(tally.primary_key.columns), set_={"n": tally.c.n + statement.excluded.n}
-    )
     rows = [
         {"day": day, "channel": channel, "state": state, "writer": writer, "n": n}
         for (day, channel, state), n in sorted(sums.items())
         if n
     ]
     if rows:
-        connection.execute(statement, rows)
+        connection.execute(_ADD[connection.dialect.name], rows)
+
+
+def _addition(module: Any) -> Any:
+    statement = module.insert(tally)
+    return statement.on_conflict_do_update(
+        index_elements=list(tally.primary_key.columns), set_={"n": tally.c.n + statement.excluded.n}
+    )
+
+
+#: Made once: it is part of every acceptance.
+_ADD = {"sqlite": _addition(sqlite), "postgresql": _addition(postgresql)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -194,6 +194,10 @@ class Store:
     async def load_blob(self, sha256: str) -> bytes | None:
         """All bytes of a blob."""
         return await self.read(lambda connection: self.blobs.load(connection, sha256))
+
+    async def load_blobs(self, wanted: Collection[str]) -> Mapping[str, bytes]:
+        """All bytes of several blobs, by digest; those that are gone are left out."""
+        return await self.read(lambda connection: self.blobs.load_all(connection, wanted))
 
     async def open_blob(self, sha256: str) -> AsyncIterator[bytes] | None:
         """The bytes of a blob in pieces; None when there is none."""

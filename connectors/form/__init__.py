@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from connectors.contract import ChannelSettings, Connector, ConnectorSpec
+from connectors.contract import ChannelSettings, Connector, ConnectorSpec, Limits
 from model.delivery import OnUncertain
 from model.tools import Tools
 
@@ -46,6 +46,12 @@ class Rate(_Part):
     burst: int = Field(default=20, gt=0, description="Forms at once after a quiet time.")
 
 
+class FormLimits(Limits):
+    """Bounds of a form; publishing has no far side that many at once could burden."""
+
+    send_concurrency: int = Field(default=64, gt=0, description="Messages being published at the same time.")
+
+
 class FormSettings(ChannelSettings):
     """Settings of a form."""
 
@@ -65,6 +71,7 @@ class FormSettings(ChannelSettings):
         default="website",
         description="A field that people do not see and robots fill; a filled one is held. null: none.",
     )
+    limits: FormLimits = Field(default_factory=FormLimits, description="Bounds of the channel.")
     rate: Rate | None = Field(default_factory=Rate, description="Rate limit of one address; null: none.")
     origins: tuple[str, ...] = Field(
         default=(),
