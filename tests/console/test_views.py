@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import event, update
+from sqlalchemy import event, insert
 
 from console.links import Links
 from store import boxes, idempotency, views
@@ -11,7 +11,7 @@ from store.schema import attempt
 from store.store import Store
 from tests.console import scenes
 from tests.console.house import House
-from tests.rigs.tools import SECRET, CountingIds, FixedClock
+from tests.rigs.tools import NOW, SECRET, CountingIds, FixedClock
 
 LINKS = Links("http://feedback.example", SECRET)
 
@@ -102,8 +102,15 @@ async def test_boxes_count_and_show_what_waits(filled: House) -> None:
 async def test_what_is_held_because_it_may_have_arrived_stands_with_the_uncertain(filled: House) -> None:
     await scenes.fill(filled)
     held = (await filled.store.read(boxes.to_mend))["deliveries"]["held"][0]["id"]
-    tries = update(attempt).where(attempt.c.delivery == held).values(outcome="uncertain")
-    await filled.store.run(lambda connection: connection.execute(tries))
+    tried = {
+        "delivery": held,
+        "n": 7,
+        "claim": "c",
+        "phase": "ended",
+        "outcome": "uncertain",
+        "started_at": NOW,
+    }
+    await filled.store.run(lambda connection: connection.execute(insert(attempt).values(tried)))
     found = await filled.store.read(boxes.to_mend)
     assert found["deliveries"]["held"] == []
     assert held in [row["id"] for row in found["deliveries"]["uncertain"]]
