@@ -35,6 +35,9 @@ _RESOLVE_EVERY, _LOOK_UP = 2.0, 30.0
 #: How soon the outcome of a try is written again when the store could not take it, seconds.
 _SETTLE_AGAIN = 1.0
 
+#: Pause after a look that found nothing due, seconds: many messages that end together cause one look.
+_BREATH = 0.02
+
 
 class Dispatcher:
     """Sends deliveries to all targets, each within its own room."""
@@ -114,7 +117,8 @@ class Dispatcher:
                         await self._wake.wait()
                 self._wake.clear()
                 self._drop_removed()
-                await self._claim()
+                if not await self._claim():
+                    await asyncio.sleep(_BREATH)
             while self._tasks:
                 await asyncio.wait(self._tasks)
         except asyncio.CancelledError:
@@ -155,16 +159,17 @@ class Dispatcher:
         for name in [name for name in self._queues if name not in self._targets]:
             del self._queues[name]
 
-    async def _claim(self) -> None:
+    async def _claim(self) -> bool:
+        """Take over what is due; False when there was nothing, or no room for it."""
         room = self._room()
         if not room:
-            return
+            return False
         now = self._clock.now()
         try:
             due = await self._store.read(lambda c: deliveries.due_targets(c, room, now))
             room = {name: n for name, n in room.items() if name in due}
             if not room:
-                return
+                return False
             token = self._ids.new()
             found = await self._store.run(
                 lambda c: deliveries.claim(
@@ -179,9 +184,10 @@ class Dispatcher:
             )
         except StoreBusy as error:
             self._log.warning("sending.waits", why=str(error))
-            return
+            return False
         for one in found:
             self._enqueue(one)
+        return bool(found)
 
     def _enqueue(self, delivery: Delivery) -> None:
         self._queues.setdefault(delivery.target, deque()).append(delivery)
