@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path as FilePath
 from typing import Any
 
 from pydantic import BaseModel
@@ -11,6 +12,7 @@ from pydantic import BaseModel
 from config.problems import Path, suggest
 from config.settings import Settings
 from connectors.contract import ChannelSettings
+from destinations.contract import DestinationSettings
 from router.settings import Actions, RulesSettings
 
 
@@ -39,6 +41,7 @@ def check(settings: Settings, value: Any) -> Iterator[Broken]:
     yield from exists(sender, channels, "channel", ("alerts", "email", "channel"))
     if isinstance(sender, str) and sender in settings.channels and settings.channels[sender].kind != "email":
         yield Broken(("alerts", "email", "channel"), "must name a channel of the kind email")
+    yield from _ca_files(settings)
     yield from _ports(settings)
     yield from _leases(settings)
     yield from _tokens(settings)
@@ -75,6 +78,21 @@ def doors(settings: ChannelSettings) -> Iterator[tuple[Path, str, int]]:
         host, port = getattr(door, "host", None), getattr(door, "port", None)
         if isinstance(host, str) and isinstance(port, int):
             yield ("door", "port"), host, port
+
+
+def _ca_files(settings: Settings) -> Iterator[Broken]:
+    for path, one in _all(settings):
+        if one.ca_file is not None and not FilePath(one.ca_file).is_file():
+            remedy = "relative paths start at the folder of this file"
+            yield Broken((*path, "ca_file"), "there is no such file", remedy)
+
+
+def _all(settings: Settings) -> Iterator[tuple[Path, ChannelSettings | DestinationSettings]]:
+    """Every channel and destination, and where it stands."""
+    for name, channel in settings.channels.items():
+        yield ("channels", name), channel
+    for name, destination in settings.destinations.items():
+        yield ("destinations", name), destination
 
 
 def _ports(settings: Settings) -> Iterator[Broken]:

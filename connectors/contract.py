@@ -35,6 +35,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from model.delivery import Message, OnUncertain, Receipt
 from model.envelope import Accepted, Envelope
 from model.health import Health
+from model.outbound import CaFile, Proxy
 from model.tools import Tools
 
 
@@ -230,8 +231,8 @@ class ChannelSettings(BaseModel):
         description="Answer to what cannot be read but is kept: 400 tells a person, 202 ends a provider's retries.",
     )
     silent_after: timedelta | None = Field(default=None, description="Alert when nothing came for this long.")
-    proxy: str | None = Field(default=None, description="Outbound proxy, http:// or socks5://.")
-    ca_file: str | None = Field(default=None, description="PEM file of further authorities to trust.")
+    proxy: Proxy | None = Field(default=None, description="Outbound proxy, http:// or socks5://.")
+    ca_file: CaFile | None = Field(default=None, description="PEM file of further authorities to trust.")
     limits: Limits = Field(default_factory=Limits)
 
     def reading(self) -> Mapping[str, Any]:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from model.delivery import OnUncertain, Receipt
 from model.health import Health
+from model.outbound import CaFile, Proxy
 from model.tools import Tools
 
 
@@ -79,8 +80,8 @@ class DestinationSettings(BaseModel):
     )
     concurrency: int = Field(default=4, gt=0, description="Hand-overs being delivered at the same time.")
     rate: float | None = Field(default=None, gt=0, description="Hand-overs a second at the most.")
-    proxy: str | None = Field(default=None, description="Outbound proxy, http:// or socks5://.")
-    ca_file: str | None = Field(default=None, description="PEM file of further authorities to trust.")
+    proxy: Proxy | None = Field(default=None, description="Outbound proxy, http:// or socks5://.")
+    ca_file: CaFile | None = Field(default=None, description="PEM file of further authorities to trust.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

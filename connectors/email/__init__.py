@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_network
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from connectors.contract import ChannelSettings, Connector, ConnectorSpec
 from model.delivery import OnUncertain
@@ -192,12 +193,19 @@ class EmailSettings(ChannelSettings):
         description="Send automatic mail with an empty return path, so that it cannot bounce to and fro.",
     )
 
+    @field_validator("proxy")
+    @classmethod
+    def _tunnels(cls, value: str | None) -> str | None:
+        if value is not None and urlsplit(value).scheme == "https":
+            raise ValueError(
+                "must be http://HOST:PORT or socks5://HOST:PORT; mail goes through no https:// one"
+            )
+        return value
+
     @model_validator(mode="after")
     def _at_least_one_part(self) -> Self:
         if self.imap is None and self.door is None and self.outgoing is None:
             raise ValueError("an e-mail channel needs at least one of imap, door and outgoing")
-        if self.proxy is not None:
-            raise ValueError("proxy: mail servers are reached directly; take it out of this channel")
         return self
 
     @property

@@ -13,6 +13,7 @@ from connectors.email.compose import Sender
 from connectors.email.door import Door
 from connectors.email.mailbox import Mailbox
 from connectors.email.outgoing import FileOutgoing, Outgoing, SmtpOutgoing
+from connectors.email.tunnel import Tunnel
 from model import health
 from model.delivery import Message, Receipt
 from model.health import Health
@@ -77,20 +78,21 @@ def assemble(settings: EmailSettings, tools: Tools) -> Connector:
     """A connector with the roles of the parts that the settings name."""
     parts: dict[str, Any] = {}
     limit = settings.limits.body_bytes
+    tunnel = None if settings.proxy is None else Tunnel(settings.proxy)
     if settings.imap is not None:
-        parts["mailbox"] = Mailbox(settings.imap, settings.address, limit, tools, settings.ca_file)
+        parts["mailbox"] = Mailbox(settings.imap, settings.address, limit, tools, settings.ca_file, tunnel)
     if settings.door is not None:
         own = (settings.address, *settings.aliases)
         parts["door"] = Door(settings.door, settings.address, own, limit, tools)
     if settings.outgoing is not None:
-        parts["outgoing"] = _outgoing(settings, tools)
+        parts["outgoing"] = _outgoing(settings, tools, tunnel)
     roles = tuple(ROLES[name] for name in parts)
     kind = type("".join(["Email", *(name.title() for name in parts)]), roles, {})
     connector: Connector = kind(parts)
     return connector
 
 
-def _outgoing(settings: EmailSettings, tools: Tools) -> Outgoing:
+def _outgoing(settings: EmailSettings, tools: Tools, tunnel: Tunnel | None) -> Outgoing:
     sender = Sender(
         address=settings.address,
         name=settings.name,
@@ -101,4 +103,4 @@ def _outgoing(settings: EmailSettings, tools: Tools) -> Outgoing:
     if isinstance(settings.outgoing, FileSettings):
         return FileOutgoing(settings.outgoing, sender, tools)
     assert settings.outgoing is not None
-    return SmtpOutgoing(settings.outgoing, sender, tools, settings.ca_file)
+    return SmtpOutgoing(settings.outgoing, sender, tools, settings.ca_file, tunnel)

@@ -7,20 +7,30 @@ dropped, because the library leaves the broken command in the way of the next (s
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import logging
 import re
+import socket
 import ssl
 from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any, Self
 
-from aioimaplib.aioimaplib import IMAP4, AioImapException, Command, CommandTimeout, Response, quoted
+from aioimaplib.aioimaplib import (
+    IMAP4,
+    AioImapException,
+    Command,
+    CommandTimeout,
+    IMAP4ClientProtocol,
+    Response,
+    quoted,
+)
 
 from connectors.email import ImapSettings
 from connectors.email.answers import tidy
+from connectors.email.imap_text import Fetched, mailbox_name, parse, uid_set
+from connectors.email.tunnel import Tunnel
 from model.failures import Reason, TemporaryFailure
 
 # Its debug lines hold whole mails and, for some passwords, the password.
@@ -39,15 +49,6 @@ REFUSED = re.compile(
     re.I,
 )
 LATER = re.compile(r"\[(?:UNAVAILABLE|INUSE|SERVERBUG)\]|not connected", re.I)
-MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-MONTHS = {name: number for number, name in enumerate(MONTH_NAMES, 1)}
-INTERNALDATE = re.compile(
-    rb'INTERNALDATE "([ \d]\d)-(\w{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)"', re.I
-)
-FETCHED = re.compile(rb"\d+ FETCH \(", re.I)
-UID = re.compile(rb"\bUID (\d+)", re.I)
-SIZE = re.compile(rb"\bRFC822\.SIZE (\d+)", re.I)
-INLINE = re.compile(rb'BODY\[\](?:<\d+>)? "((?:[^"\\]|\\.)*)"', re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +61,27 @@ class Folder:
     """Whether the folder keeps keywords of our own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """One mail as FETCH gave it."""
+class _Client(IMAP4):  # type: ignore[misc]  # the library is not typed
+    """The library's client, over a connection through a proxy if there is one."""
 
-    uid: int
-    body: bytes | None
-    arrived: datetime | None
-    size: int | None
+    def __init__(self, tunnel: socket.socket | None, host: str, port: int, **options: Any) -> None:
+        self._tunnel = tunnel
+        super().__init__(host, port, **options)
+
+    def create_client(
+        self, host: str, port: int, loop: Any, conn_lost_cb: Any = None, ssl_context: Any = None
+    ) -> None:
+        if self._tunnel is None:
+            super().create_client(host, port, loop, conn_lost_cb, ssl_context)
+            return
+        loop = asyncio.get_running_loop()
+        self.protocol = IMAP4ClientProtocol(loop, conn_lost_cb)
+        name = host if ssl_context else None  # what the certificate must be for
+        self._client_task = loop.create_task(
+            loop.create_connection(
+                lambda: self.protocol, sock=self._tunnel, ssl=ssl_context, server_hostname=name
+            )
+        )
 
 
 class Session:
@@ -80,7 +94,9 @@ class Session:
         self.alive = True
 
     @classmethod
-    async def open(cls, settings: ImapSettings, contact: str, tls: ssl.SSLContext | None) -> Self:
+    async def open(
+        cls, settings: ImapSettings, contact: str, tls: ssl.SSLContext | None, tunnel: Tunnel | None
+    ) -> Self:
         """Connect, make it private, log in; TemporaryFailure tells what kept us out."""
         lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -88,9 +104,11 @@ class Session:
             if not lost.done():
                 lost.set_result(None)
 
-        client = IMAP4(
-            settings.host,
-            settings.port or PORTS[settings.security],
+        host, port = settings.host, settings.port or PORTS[settings.security]
+        client = _Client(
+            await tunnel.connect(host, port, settings.timeout) if tunnel else None,
+            host,
+            port,
             timeout=settings.timeout,
             conn_lost_cb=hung_up,  # which the library's own TLS class would not take
             ssl_context=tls if settings.security == "tls" else None,
@@ -307,75 +325,3 @@ def refusal(response: Response, what: str, reason: Reason = Reason.CONFIG) -> Te
     if LATER.search(text):
         return TemporaryFailure(Reason.SERVER, detail)
     return TemporaryFailure(Reason.AUTH if REFUSED.search(text) else reason, detail)
-
-
-def parse(lines: Sequence[bytes | bytearray]) -> list[Fetched]:
-    """The mails in the lines of a FETCH answer; literals come as bytearray, in any order with the items."""
-    found: list[Fetched] = []
-    items = b""
-    literal: bytes | None = None
-
-    def close() -> None:
-        uid = UID.search(items)
-        if uid is None:
-            return  # news of flags, that nobody asked for
-        size = SIZE.search(items)
-        inline = INLINE.search(items)
-        body = literal if literal is not None else re.sub(rb"\\(.)", rb"\1", inline[1]) if inline else None
-        found.append(Fetched(int(uid[1]), body, internaldate(items), int(size[1]) if size else None))
-
-    for line in lines:
-        if isinstance(line, bytearray):
-            literal = bytes(line)
-            continue
-        if FETCHED.match(line):
-            close()
-            items, literal = b"", None
-        items += line + b" "
-    close()
-    return found
-
-
-def internaldate(items: bytes) -> datetime | None:
-    """INTERNALDATE among the items of a FETCH answer, in UTC."""
-    match = INTERNALDATE.search(items)
-    if match is None:
-        return None
-    day, name, *numbers = (part.decode() for part in match.groups())
-    year, hour, minute, second = map(int, numbers[:4])
-    offset = timedelta(hours=int(numbers[5]), minutes=int(numbers[6])) * (-1 if numbers[4] == "-" else 1)
-    try:
-        zone = timezone(offset)
-        return datetime(year, MONTHS[name.title()], int(day), hour, minute, second, tzinfo=zone).astimezone(
-            UTC
-        )
-    except (ValueError, KeyError, OverflowError):
-        return None
-
-
-def uid_set(uids: Sequence[int]) -> str:
-    """UIDs as IMAP writes a set, runs shortened."""
-    runs: list[list[int]] = []
-    for uid in sorted(set(uids)):
-        if runs and uid == runs[-1][1] + 1:
-            runs[-1][1] = uid
-        else:
-            runs.append([uid, uid])
-    return ",".join(str(a) if a == b else f"{a}:{b}" for a, b in runs)
-
-
-def mailbox_name(name: str) -> str:
-    """A folder's name as the wire wants it: quoted, in modified UTF-7 (RFC 3501 §5.1.3)."""
-    return str(quoted(modified_utf7(name)))
-
-
-def modified_utf7(name: str) -> str:
-    """`已发送` becomes `&XfJT0ZAB-`."""
-    out: list[str] = []
-    for plain, other in re.findall(r"([\x20-\x7e]+)|([^\x20-\x7e]+)", name):
-        if plain:
-            out.append(plain.replace("&", "&-"))
-        else:
-            coded = base64.b64encode(other.encode("utf-16-be")).decode()
-            out.append(f"&{coded.rstrip('=').replace('/', ',')}-")
-    return "".join(out)

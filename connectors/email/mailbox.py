@@ -15,8 +15,10 @@ from typing import Any
 
 from connectors.contract import Batch
 from connectors.email import ImapSettings, identity
-from connectors.email.imap import MONTH_NAMES, Session
+from connectors.email.imap import Session
+from connectors.email.imap_text import MONTH_NAMES
 from connectors.email.outgoing import tls_context
+from connectors.email.tunnel import Tunnel
 from model import health
 from model.envelope import Envelope
 from model.failures import Reason, TemporaryFailure
@@ -39,7 +41,13 @@ class Mailbox:
     """Fetches from one account over one connection, which is opened when needed and kept."""
 
     def __init__(
-        self, settings: ImapSettings, account: str, limit: int, tools: Tools, ca_file: str | None
+        self,
+        settings: ImapSettings,
+        account: str,
+        limit: int,
+        tools: Tools,
+        ca_file: str | None,
+        tunnel: Tunnel | None,
     ) -> None:
         self._settings = settings
         self._account = account
@@ -47,6 +55,7 @@ class Mailbox:
         self._clock = tools.clock
         self._spool = tools.spool
         self._ca_file = ca_file
+        self._tunnel = tunnel
         self._tls: ssl.SSLContext | None = None
         self._session: Session | None = None
         self._using = asyncio.Lock()
@@ -66,7 +75,7 @@ class Mailbox:
     async def probe(self) -> Health:
         """Log in on a connection of its own and NOOP: the other one may be waiting at the server."""
         try:
-            session = await Session.open(self._settings, self._account, self._tls)
+            session = await self._logged_in()
             try:
                 await session.noop()
             finally:
@@ -114,8 +123,11 @@ class Mailbox:
 
     async def _connected(self) -> Session:
         if self._session is None or not self._session.alive:
-            self._session = await Session.open(self._settings, self._account, self._tls)
+            self._session = await self._logged_in()
         return self._session
+
+    async def _logged_in(self) -> Session:
+        return await Session.open(self._settings, self._account, self._tls, self._tunnel)
 
     async def _look(self, places: dict[str, Place]) -> Batch | None:
         """One look at every folder, beginning with another one each time; None when nothing is new."""

@@ -17,6 +17,7 @@ import aiosmtplib
 from connectors.email import FileSettings, SmtpSettings
 from connectors.email.answers import Stage, failure, tidy
 from connectors.email.compose import Mail, Sender, compose
+from connectors.email.tunnel import Tunnel
 from model import health
 from model.delivery import Message, Receipt
 from model.failures import PermanentFailure, Reason, TemporaryFailure, Uncertain
@@ -50,11 +51,19 @@ class _Warm:
 class SmtpOutgoing:
     """Hands mail to a server. At most `connections` at a time; further messages wait for a free one."""
 
-    def __init__(self, settings: SmtpSettings, sender: Sender, tools: Tools, ca_file: str | None) -> None:
+    def __init__(
+        self,
+        settings: SmtpSettings,
+        sender: Sender,
+        tools: Tools,
+        ca_file: str | None,
+        tunnel: Tunnel | None,
+    ) -> None:
         self._settings = settings
         self._sender = sender
         self._clock = tools.clock
         self._ca_file = ca_file
+        self._tunnel = tunnel
         self._slots = asyncio.Semaphore(settings.connections)
         self._warm: list[_Warm] = []
         self._tls: ssl.SSLContext | None = None
@@ -207,9 +216,14 @@ class SmtpOutgoing:
 
     async def _connect(self) -> aiosmtplib.SMTP:
         settings = self._settings
+        port = settings.port or PORTS[settings.security]
+        sock = None
+        if self._tunnel is not None:
+            sock = await self._tunnel.connect(settings.host, port, settings.timeout)
         client = aiosmtplib.SMTP(
             hostname=settings.host,
-            port=settings.port or PORTS[settings.security],
+            port=None if sock else port,  # the library takes either
+            sock=sock,
             local_hostname=settings.helo or self._sender.address.rpartition("@")[2],
             timeout=settings.timeout,
             use_tls=settings.security == "tls",

@@ -210,6 +210,18 @@ def test_a_slip_in_the_yaml_around_a_secret_does_not_repeat_it(tmp_path: Path, t
     assert SECRET not in str(caught.value)
 
 
+def test_authorities_are_looked_for_beside_the_file(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("")
+    assert post(tmp_path, "ca_file: ca.pem").ca_file == str(tmp_path / "ca.pem")
+    assert post(tmp_path, f"ca_file: {tmp_path / 'ca.pem'}").ca_file == str(tmp_path / "ca.pem")
+
+
+def test_a_proxy_that_cannot_be_used_is_told_without_its_password(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="must be http://HOST:PORT") as caught:
+        post(tmp_path, f"proxy: 'socks9://user:{SECRET}@proxy.example.org:1080'")
+    assert SECRET not in str(caught.value)
+
+
 # The shipped examples
 
 

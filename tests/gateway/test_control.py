@@ -23,7 +23,7 @@ from gateway.control import connect
 from gateway.daemon import open_offline
 from gateway.trouble import Exit, Trouble
 from store.lock import FolderLock
-from tests.gateway import far_sides
+from tests.rigs import far_sides
 
 TOKEN = "the-token-of-the-administrator"
 

@@ -12,8 +12,8 @@ import pytest
 from gateway import addresses
 from gateway.http import ClientHttp
 from model.failures import PermanentFailure, Reason, SendFailure, TemporaryFailure, Uncertain
-from tests.gateway import far_sides
-from tests.gateway.far_sides import head, serving
+from tests.rigs import far_sides
+from tests.rigs.far_sides import head, serving
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Ticket: T-1\r\nSet-Cookie: a=b\r\n\r\nok"
 SECRET = "s3cret-in-the-url"

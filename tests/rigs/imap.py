@@ -118,7 +118,7 @@ class FakeImap:
         try:
             writer.write(b"* OK fake ready\r\n")
             await _Talk(self, reader, writer).run()
-        except (ConnectionError, asyncio.CancelledError):
+        except (ConnectionError, ssl.SSLError, asyncio.CancelledError):
             pass
         finally:
             self._tasks.discard(task)

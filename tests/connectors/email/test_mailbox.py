@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from connectors.contract import Batch
-from connectors.email import imap
+from connectors.email import imap, imap_text
 from model.envelope import Envelope
 from model.failures import Reason, TemporaryFailure
 from model.health import HealthState
@@ -401,12 +401,12 @@ async def test_the_librarys_debug_lines_stay_off(make: Make, caplog: pytest.LogC
     ],
 )
 def test_folder_names_in_modified_utf7(name: str, wire: str) -> None:
-    assert imap.modified_utf7(name) == wire
+    assert imap_text.modified_utf7(name) == wire
 
 
 def test_a_body_in_quotes_and_one_that_is_gone_are_told_apart() -> None:
     lines = [b'1 FETCH (UID 5 BODY[] "Subject: \\"x\\"")', b"2 FETCH (UID 6 BODY[] NIL)", b"OK done"]
-    assert [(one.uid, one.body) for one in imap.parse(lines)] == [(5, b'Subject: "x"'), (6, None)]
+    assert [(one.uid, one.body) for one in imap_text.parse(lines)] == [(5, b'Subject: "x"'), (6, None)]
 
 
 @pytest.mark.parametrize(

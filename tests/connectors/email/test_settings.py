@@ -33,7 +33,8 @@ BASE: dict[str, Any] = {"kind": "email", "address": "feedback@office.example"}
         ({"outgoing": {"transport": "smtp", "host": "h", "user": "u"}}, "user and password"),
         ({"outgoing": {"transport": "pigeon"}}, "smtp"),
         ({"outgoing": FILES, "colour": "red"}, "colour"),
-        ({"outgoing": FILES, "proxy": "socks5://127.0.0.1:1080"}, "proxy"),
+        ({"outgoing": FILES, "proxy": "https://127.0.0.1:1080"}, "socks5://HOST:PORT"),
+        ({"outgoing": FILES, "proxy": "127.0.0.1:1080"}, "http://HOST:PORT"),
     ],
 )
 def test_wrong_settings_are_refused_with_the_remedy(settings: dict[str, Any], words: str) -> None:
