@@ -19,6 +19,7 @@ from model.delivery import Message
 from model.envelope import Accepted
 from model.failures import Failure, Malformed, TemporaryFailure, Unverified
 from model.tools import Clock, Log
+from store.errors import StoreBusy
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -36,7 +37,7 @@ class Slot(Protocol):
 class Slots(Protocol):
     """Where the outbox looks for open slots."""
 
-    def offer(self, envelope: str) -> Slot: ...
+    def offer(self, channel: str, envelope: str) -> Slot: ...
 
 
 class Door:
@@ -145,7 +146,7 @@ class Door:
         (one,) = accepted
         if one.repeat:
             return _thaw(one.response) if one.response else None
-        slot = self._slots.offer(one.id)
+        slot = self._slots.offer(channel.name, one.id)
         message = await slot.message(seconds)
         if message is None:
             return None
@@ -154,8 +155,10 @@ class Door:
             response = channel.responder.respond(request, message)
             await self._keep_response(one.id, _freeze(response))
             carried = True
-        except Failure as error:
-            self._log.error("respond.failed", channel=channel.name, why=error.detail)
+        except (Failure, StoreBusy) as error:
+            # It is stored all the same: the door answers in its own words, and the outbox settles the rest.
+            why = error.detail if isinstance(error, Failure) else str(error)
+            self._log.error("respond.failed", channel=channel.name, why=why)
             return None
         finally:
             slot.done(carried)

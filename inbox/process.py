@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -33,6 +32,8 @@ from store.units import Unit
 _TOTAL_AGE = 10.0
 #: Raw bytes up to this size are fetched for a whole batch together.
 _SMALL = 65_536
+#: How soon a batch is tried again that the store could not take: doubled up to the last, seconds.
+_AGAIN_FIRST, _AGAIN_LAST = 0.5, 10.0
 #: Batches at work at the same time: while one waits for its commit the next is read.
 _LANES = 2
 
@@ -113,11 +114,18 @@ class Processor:
 
     async def _lane(self) -> None:
         poll, limit = self._settings.poll.total_seconds(), self._settings.process_batch
+        time = asyncio.get_running_loop().time
         found: list[Hot] = []
+        looked = time()
         while not self._stopping:
-            # After something was found in the database there may be more of it: look again at once.
-            batch = await self._hot.take(limit, 0.0 if found else poll)
-            found = [] if batch else await self._claim(limit, recovered=False)
+            batch: list[Hot] = []
+            # However much comes in: what waits in the database has its turn, too.
+            if time() - looked < poll:
+                # After something was found in the database there may be more of it: look again at once.
+                batch = await self._hot.take(limit, 0.0 if found else poll)
+            found = []
+            if not batch:
+                found, looked = await self._claim(limit, recovered=False), time()
             batch = batch or found
             if batch:
                 await self._safely(batch)
@@ -171,27 +179,40 @@ class Processor:
         return await self._store.load_blobs([one.blob for one in small]) if small else {}
 
     async def _safely(self, batch: Sequence[Hot]) -> None:
-        """Process a batch; a batch that fails as a whole is tried one by one, so that only the bad one fails."""
+        """Process a batch; again while the store cannot take it, until told to stop."""
         self.working.update(hot.envelope.id for hot in batch)
+        wait = _AGAIN_FIRST
+        try:
+            while not await self._tried(batch) and not self._stopping:
+                await self._idle(wait)
+                wait = min(wait * 2, _AGAIN_LAST)
+        finally:
+            self.working.difference_update(hot.envelope.id for hot in batch)
+
+    async def _tried(self, batch: Sequence[Hot]) -> bool:
+        """One try at a batch; False when the store was busy. What settled in an earlier try is left alone then.
+
+        A batch that fails as a whole is tried one by one, so that only the bad one fails.
+        """
         try:
             left = list(batch)
             while left:
                 left = await self._process_distinct(left)
         except StoreBusy as error:
-            # Claimed still: recovery frees them once nobody has them in hand.
             self._log.warning("processing.waits", why=str(error), envelopes=len(batch))
-            await self._idle(1.0)
+            return False
         except Exception as error:
             if len(batch) > 1:
                 for hot in batch:
                     await self._safely([hot])
-                return
+                return True
             self._log.error("envelope.failed", envelope=batch[0].envelope.id, exc_info=error)
-            await self._set_aside(
-                batch[0].envelope, EnvelopeState.QUARANTINED, f"an error of ours: {type(error).__name__}"
-            )
-        finally:
-            self.working.difference_update(hot.envelope.id for hot in batch)
+            reason = f"an error of ours: {type(error).__name__}"
+            try:
+                await self._set_aside(batch[0].envelope, EnvelopeState.QUARANTINED, reason)
+            except StoreBusy:
+                return False
+        return True
 
     # ---- one batch
 
@@ -234,7 +255,13 @@ class Processor:
         found, total = await asyncio.gather(
             self._store.read(lambda c: lookups.answer(c, asked, now)), self._total_sent(now)
         )
-        await asyncio.gather(*(self._settle(one, found, total, now) for one in readings))
+        ended = await asyncio.gather(
+            *(self._settle(one, found, total, now) for one in readings), return_exceptions=True
+        )
+        # Not before all have ended: who tries again must not meet one of them still under way.
+        for error in ended:
+            if isinstance(error, BaseException):
+                raise error
 
     async def _read(self, hot: Hot, at_hand: Mapping[str, bytes]) -> Reading | None:
         """Read one envelope; None when it was set aside."""
@@ -317,14 +344,13 @@ class Processor:
             party_to=found.destinations.get(place.record.id, ()) if place else (),
             sent=registering.sent_to(draft, found, total),
         )
-        planned = self._outbox.plan(registration)
-        if place:
-            state = self._after_message(RecordState(place.record.state))
-            unit = registering.join(reading, registration, planned.rows, place, state, self._ids)
-        else:
-            unit = registering.register(reading, registration, planned.rows, twin, self._ids)
-        held = False
+        planned, held = self._outbox.plan(registration), False
         try:
+            if place:
+                state = self._after_message(RecordState(place.record.state))
+                unit = registering.join(reading, registration, planned.rows, place, state, self._ids)
+            else:
+                unit = registering.register(reading, registration, planned.rows, twin, self._ids)
             held = await self._submit(unit)
         finally:
             self._outbox.release(planned, held)
@@ -339,6 +365,8 @@ class Processor:
         return await self._store.submit(unit)
 
     async def _set_aside(self, envelope: StoredEnvelope, state: EnvelopeState, reason: str) -> None:
+        if not await self._submit(registering.set_aside(envelope, state, reason, self._clock.now())):
+            return  # its claim was lost: whoever has it now decides
         self._log.warning(
             f"envelope.{state.value}",
             envelope=envelope.id,
@@ -347,8 +375,6 @@ class Processor:
         )
         if self._count:
             self._count(envelope.channel, state.value)
-        with contextlib.suppress(StoreBusy):
-            await self._store.submit(registering.set_aside(envelope, state, reason, self._clock.now()))
 
 
 def _without_bytes(draft: Draft) -> Draft:

@@ -109,8 +109,10 @@ class Puller:
             self._log.warning("lease.lost", channel=self._channel.name)
         finally:
             fetching.cancel()
-            with contextlib.suppress(asyncio.CancelledError, LeaseLost):
-                await fetching
+            # Waited for and not awaited: a cancellation of ours that comes meanwhile must not be taken for its own.
+            await asyncio.wait({fetching})
+            if not fetching.cancelled():
+                fetching.exception()  # heard already, or of no use to who has lost the lease
 
     async def _fetch_on(self, epoch: int) -> None:
         state = await self._store.run(lambda c: leases.take_cursor(c, self._channel.name, epoch), "cursor")
@@ -128,11 +130,11 @@ class Puller:
                 batch = await self._fetcher.fetch(cursor, self._settings.fetch_wait)
                 waited = self._clock.monotonic() - asked
                 self._well()
-                if batch.envelopes or batch.cursor is not None:
+                if batch.envelopes or batch.handles or batch.cursor is not None:
                     await self._accept(batch, epoch, pending)
                     cursor = batch.cursor if batch.cursor is not None else cursor
                     pending = list(batch.handles)
-                elif not batch.handles and waited < _AT_ONCE:
+                elif waited < _AT_ONCE:
                     # It cannot wait at its source: wait here, so that the source is not hammered.
                     await self._clock.sleep(self._settings.fetch_pause.total_seconds())
             except (LeaseLost, asyncio.CancelledError):

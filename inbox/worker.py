@@ -12,6 +12,7 @@ import resource
 import secrets
 import struct
 import sys
+import traceback
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -64,6 +65,10 @@ def _answer(header: dict[str, Any], raw: bytes, folder: Path) -> bytes:
         return orjson.dumps({"malformed": error.detail})
     except (MemoryError, RecursionError) as error:
         return orjson.dumps({"malformed": f"too deep or too large to read ({type(error).__name__})"})
+    except Exception as error:
+        # Where it happened and not what it says: an error's own words may quote the customer.
+        sys.stderr.write("".join(traceback.format_tb(error.__traceback__)) + f"{type(error).__name__}\n")
+        return orjson.dumps({"malformed": f"its reader failed: {type(error).__name__}"})
 
 
 def main() -> None:

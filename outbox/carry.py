@@ -99,7 +99,7 @@ async def _ride(delivery: Delivery, message: Message, slots: Slots, clock: Clock
     """Let an acknowledgement ride on the answer of a door that still waits; None when none does."""
     if delivery.purpose is not Purpose.ACKNOWLEDGEMENT:
         return None
-    slot = slots.take(delivery.envelope)
+    slot = slots.take(delivery.target, delivery.envelope)
     if slot is None:
         return None
     if not await slot.fill(message):

@@ -63,9 +63,14 @@ class Planner:
 
     def plan(self, registration: Registration) -> Planned:
         """The deliveries of one registration."""
-        made = [self._acknowledgement(registration)]
-        made += self._hand_overs(registration)
-        return Planned(tuple(row for row in made if row is not None))
+        made: list[dict[str, Any] | None] = []
+        try:
+            made.append(self._acknowledgement(registration))
+            made += self._hand_overs(registration)
+        except BaseException:
+            self.release(_planned(made), False)
+            raise
+        return _planned(made)
 
     def release(self, planned: Planned, committed: bool) -> None:
         """After the commit: send what was born claimed, look for the rest; or let go of the places."""
@@ -184,6 +189,10 @@ class Planner:
             state=DeliveryState.CLAIMED if hot else DeliveryState.WAITING,
             owner=self._store.owner,
         )
+
+
+def _planned(made: Sequence[dict[str, Any] | None]) -> Planned:
+    return Planned(tuple(row for row in made if row is not None))
 
 
 def _sender_first(draft: Draft) -> Sequence[Identity]:

@@ -10,9 +10,9 @@ from model.delivery import Message
 class Slot:
     """One door's open answer."""
 
-    def __init__(self, slots: Slots, envelope: str) -> None:
+    def __init__(self, slots: Slots, place: tuple[str, str]) -> None:
         self._slots = slots
-        self._envelope = envelope
+        self._place = place
         self._message: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self._carried: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
@@ -23,8 +23,11 @@ class Slot:
                 return await asyncio.shield(self._message)
         except TimeoutError:
             return self._message.result() if self._message.done() else None
+        except asyncio.CancelledError:
+            self.done(False)  # nobody else would tell, should the outbox have put something in just now
+            raise
         finally:
-            self._slots.close(self._envelope)
+            self._slots.close(self._place)
 
     def done(self, carried: bool) -> None:
         """The door tells whether its answer, durably kept, carries the message."""
@@ -38,19 +41,20 @@ class Slot:
 
 
 class Slots:
-    """The open slots of this process, by envelope."""
+    """The open slots of this process, by channel and envelope: what goes another way does not ride here."""
 
     def __init__(self) -> None:
-        self._open: dict[str, Slot] = {}
+        self._open: dict[tuple[str, str], Slot] = {}
 
-    def offer(self, envelope: str) -> Slot:
+    def offer(self, channel: str, envelope: str) -> Slot:
         """Open a slot; called by the door before it waits."""
-        slot = self._open[envelope] = Slot(self, envelope)
+        place = channel, envelope
+        slot = self._open[place] = Slot(self, place)
         return slot
 
-    def take(self, envelope: str | None) -> Slot | None:
-        """The open slot of an envelope, for one message only."""
-        return self._open.pop(envelope, None) if envelope else None
+    def take(self, channel: str, envelope: str | None) -> Slot | None:
+        """The open slot of an envelope at the channel that sends, for one message only."""
+        return self._open.pop((channel, envelope), None) if envelope else None
 
-    def close(self, envelope: str) -> None:
-        self._open.pop(envelope, None)
+    def close(self, place: tuple[str, str]) -> None:
+        self._open.pop(place, None)
