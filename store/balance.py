@@ -81,7 +81,8 @@ def balance(connection: Connection, since: date | None = None) -> list[Line]:
     One statement, so that all of it is seen at the same moment on both engines.
     """
     sums: dict[tuple[str, str], _Sum] = {}
-    for day, text, channel, state, n in connection.execute(_counts(since)):
+    for day, text, channel, state, found in connection.execute(_counts(since)):
+        n = int(found)  # PostgreSQL's sums are decimal
         name = text or (_EPOCH + timedelta(days=day)).isoformat()
         total = sums.setdefault((name, channel), _Sum())
         if state == RECEIVED:

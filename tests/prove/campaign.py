@@ -13,6 +13,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
@@ -50,6 +51,9 @@ class Door:
     @property
     def session(self) -> Any:
         return self if self._new else self._process.session
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
 
     def post(self, url: str, **more: Any) -> Any:
         return self._process.session.post(url.replace(self._old, self._new), **more)
@@ -93,6 +97,9 @@ class Campaign:
 
     def port(self, channel: str) -> int:
         return self.mail_port
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
 
     # ---- life
 

@@ -171,6 +171,10 @@ class House:
         connector: Any = self.daemon.house.channels[channel].connector
         return int(connector.door.port)
 
+    def now(self) -> datetime:
+        """The time as the house sees it."""
+        return self._clock.now()
+
     # ---- the API
 
     async def api(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:

@@ -121,7 +121,7 @@ class Hook(Way):
     async def post(self, house: House, event: Any, id: str) -> Told:
         """Post any event, signed now."""
         body = event if isinstance(event, bytes) else json.dumps(event, ensure_ascii=False).encode()
-        request = webhook.signed(body, id, datetime.now(UTC))
+        request = webhook.signed(body, id, house.now())
         return await _post(house, "/in/hook", body, dict(request.headers))
 
     async def bring_unreadable(self, house: House, office: Office) -> Told:
