@@ -100,7 +100,8 @@ class _Load:
             "rules": rules.settings,
         }
         settings = self.settings(main, value)
-        for broken in references.check(settings, main.value):
+        needed = references.extras(settings, connectors, destinations)
+        for broken in (*references.check(settings, main.value), *needed):
             self.problems.append(main.problem(broken.path, broken.message, broken.remedy))
         templates, texts = self.templates(main, settings.templates)
         for broken in references.check_rules(rules.settings, main.value, templates.names):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -11,8 +12,8 @@ from pydantic import BaseModel
 
 from config.problems import Path, suggest
 from config.settings import Settings
-from connectors.contract import ChannelSettings
-from destinations.contract import DestinationSettings
+from connectors.contract import ChannelSettings, ConnectorSpec
+from destinations.contract import DestinationSettings, DestinationSpec
 from router.settings import Actions, RulesSettings
 
 
@@ -78,6 +79,27 @@ def doors(settings: ChannelSettings) -> Iterator[tuple[Path, str, int]]:
         host, port = getattr(door, "host", None), getattr(door, "port", None)
         if isinstance(host, str) and isinstance(port, int):
             yield ("door", "port"), host, port
+
+
+def extras(
+    settings: Settings,
+    connectors: Mapping[str, ConnectorSpec],
+    destinations: Mapping[str, DestinationSpec],
+) -> Iterator[Broken]:
+    """Libraries that a channel or destination needs and that are not installed; none is imported."""
+    for path, one in _all(settings):
+        spec = (connectors if path[0] == "channels" else destinations).get(one.kind)
+        if spec is not None and spec.extra is not None:
+            yield from _needs((*path, "kind"), f"the kind {one.kind}", spec.extra, spec.requires)
+        if one.proxy is not None and one.proxy.lower().startswith("socks5:"):
+            yield from _needs((*path, "proxy"), "a socks5:// proxy", "socks", ("python_socks",))
+
+
+def _needs(path: Path, what: str, extra: str, modules: Collection[str]) -> Iterator[Broken]:
+    missing = [name for name in modules if find_spec(name) is None]
+    if missing:
+        text = f"{what} needs the extra `{extra}`, which is not installed (no {', '.join(missing)})"
+        yield Broken(path, text, f"pip install 'forebay[{extra}]'")
 
 
 def _ca_files(settings: Settings) -> Iterator[Broken]:

@@ -254,3 +254,7 @@ class ConnectorSpec:
     on_uncertain: OnUncertain
     """The policy when the settings name none: RESEND only where a second try is recognised at the far side."""
     summary: str
+    extra: str | None = None
+    """The extra of this distribution that brings the kind's libraries, where the plain installation has them not."""
+    requires: tuple[str, ...] = ()
+    """Top-level modules of that extra which `build` imports; looked for, not imported, before anything starts."""

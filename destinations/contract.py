@@ -93,3 +93,7 @@ class DestinationSpec:
     build: Callable[[Any, Tools], Destination]
     on_uncertain: OnUncertain
     summary: str
+    extra: str | None = None
+    """The extra of this distribution that brings the kind's libraries, where the plain installation has them not."""
+    requires: tuple[str, ...] = ()
+    """Top-level modules of that extra which `build` imports; looked for, not imported, before anything starts."""

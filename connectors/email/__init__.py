@@ -240,4 +240,6 @@ SPEC = ConnectorSpec(
     # The Message-ID is fixed by the message's key: whoever gets it twice shows it once.
     on_uncertain=OnUncertain.RESEND,
     summary="Mail: read over IMAP or taken in at an SMTP or LMTP door, answered over SMTP.",
+    extra="email",
+    requires=("aioimaplib", "aiosmtpd", "aiosmtplib"),
 )

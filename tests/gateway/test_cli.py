@@ -25,6 +25,11 @@ data: data
 channels:
   form: {kind: form}
 """
+MAIL = """data: data
+listen: {port: 0}
+channels:
+  mail: {kind: email, address: a@example.org, door: {port: 0}}
+"""
 ENVELOPE = {
     "id": "01a20166-db59-7590-a836-8728af774db5",
     "reference": "FB-261122-7K3FQ",
@@ -497,3 +502,33 @@ def test_a_question_takes_only_a_yes(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sys, "stdin", Terminal(answer))
         with contextlib.nullcontext() if goes_on else pytest.raises(Trouble):
             terminal.confirm("Do it.", yes=False)
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_a_kind_whose_extra_is_not_installed_is_a_line_and_not_a_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    path = tmp_path / "forebay.yaml"
+    path.write_text(MAIL)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "aioimaplib", None)
+    assert cli.run([command, "-c", str(path)]) == Exit.CONFIG
+    error = capsys.readouterr().err
+    assert f"{path}:4:16: channels.mail.kind: " in error
+    assert "pip install 'forebay[email]'" in error
+    assert "Traceback" not in error
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_library_that_is_there_and_cannot_be_imported_stops_the_start_as_well(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "forebay.yaml"
+    path.write_text(MAIL)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "connectors.email.connector", raising=False)
+    monkeypatch.setitem(sys.modules, "connectors.email.mailbox", None)
+    assert cli.run(["run", "-c", str(path)]) == Exit.CONFIG
+    error = capsys.readouterr().err
+    assert "pip install 'forebay[email]'" in error
+    assert "Traceback" not in error
