@@ -83,3 +83,8 @@ def test_an_extra_that_a_kind_names_brings_the_modules_that_it_requires(
     wanted = project["optional-dependencies"][spec.extra] if spec.extra else []
     names = {re.match(r"[\w-]+", one)[0].replace("-", "_") for one in wanted}  # type: ignore[index]
     assert names == set(spec.requires)
+
+
+def test_the_extra_for_socks_proxies_brings_the_module_that_is_looked_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert [one.partition("[")[0] for one in project["optional-dependencies"]["socks"]] == ["python-socks"]
