@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 def run(config: Config = None) -> None:
     """Run the daemon until it is told to stop (SIGTERM, SIGINT); SIGHUP reloads the configuration."""
     loaded = shared.load(config)
-    from gateway import daemon
+    from gateway import daemon, tuning
     from store.errors import FolderInUse, StoreError
 
     def ready(url: str, token: str | None) -> None:
+        tuning.settle()
         terminal.say(f"Forebay is open at {url}")
         terminal.say(f"The desk: {url}/desk")
         kept = loaded.settings.data / "admin-token"
