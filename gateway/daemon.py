@@ -31,7 +31,7 @@ from gateway.tools import FileSpool, SystemClock, SystemIds
 from gateway.watch import Watch
 from inbox.door import client_address
 from outbox.carry import DestinationState
-from store import deliveries, envelopes, leases, retention, sweep
+from store import deliveries, envelopes, facts, leases, retention, sweep
 from store.errors import StoreBusy
 from store.store import Store
 
@@ -48,11 +48,17 @@ def admin_token(loaded: Loaded, folder: Path) -> tuple[str, bool]:
         return given.get_secret_value(), False
     path = folder / "admin-token"
     with contextlib.suppress(FileNotFoundError):
-        return path.read_text().strip(), False
+        # An empty one, which a crash or a full disk may have left, would let in whoever gives no token.
+        if kept := path.read_text().strip():
+            return kept, False
     token = secrets.token_urlsafe(24)
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    made = path.with_name(".admin-token.new")
+    handle = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w") as out:
         out.write(token + "\n")
+        out.flush()
+        os.fsync(handle)
+    made.replace(path)
     return token, True
 
 
@@ -211,6 +217,7 @@ class Daemon:
         """Done when a room could not be kept running."""
         self._rooms: dict[str, asyncio.Task[None]] = {}
         self._ticks: list[asyncio.Task[None]] = []
+        self._alive: list[asyncio.Task[None]] = []
         self._reloading = asyncio.Lock()
         self._soon: set[asyncio.Task[Any]] = set()
 
@@ -231,8 +238,8 @@ class Daemon:
         await self.server.start()
         self._write_place()
         every = self._every
+        self._alive = [every(settings.leases.renew.total_seconds(), self._live, "lease")]
         self._ticks = [
-            every(settings.leases.renew.total_seconds(), self._live, "lease"),
             every(settings.leases.recover.total_seconds(), self._recover, "recovery"),
             every(settings.alerts.every.total_seconds(), self.watch.tick, "alerts"),
             every(5.0, house.store.check_room, "room"),
@@ -258,6 +265,8 @@ class Daemon:
         await self.openings.close()
         await house.reader.close()
         await self._http.close()
+        # Not sooner: without the lease, replicas would take what is still being sent for a dead process's.
+        await _end(self._alive)
         with contextlib.suppress(StoreBusy):
             await house.store.run(lambda c: envelopes.release(c, house.store.owner), "release")
             await house.store.run(lambda c: deliveries.release(c, house.store.owner), "release")
@@ -301,6 +310,9 @@ class Daemon:
         store, ttl = self.house.store, self.house.loaded.settings.leases.ttl
         now = self.house.clock.now()
         await store.run(lambda c: leases.own_process(c, store.owner, ttl, now), "lease")
+        if store.on_hold and await store.read(lambda c: facts.get(c, "hold")) is None:
+            store.on_hold = False  # released at another replica
+            self.house.dispatcher.wake()
 
     async def _recover(self) -> None:
         """Free what dead processes had claimed, and what we claimed and lost sight of (law 11)."""

@@ -27,7 +27,7 @@ class Tokens:
 
     def check(self, token: str) -> Principal | None:
         """Who holds a token; every known one is compared, each in constant time."""
-        given = token.encode()
+        given = token.encode(errors="surrogateescape")
         found: Principal | None = None
         if hmac.compare_digest(given, self._admin.encode()):
             found = Principal("admin", frozenset({Scope.ADMIN.value}))

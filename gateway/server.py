@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import ipaddress
 import ssl
@@ -17,6 +18,8 @@ from gateway.house import House
 from gateway.metrics import Metrics
 from inbox.door import client_address
 
+#: How long requests under way may take once we are told to stop, seconds.
+_FINISH = 10.0
 #: Largest head of a request, bytes; longer ones are refused before anything of ours sees them.
 _HEAD = 16_384
 
@@ -58,6 +61,7 @@ class Server:
             app,
             access_log=None,
             keepalive_timeout=75,
+            shutdown_timeout=_FINISH,
             max_line_size=_HEAD,
             max_field_size=_HEAD,
             handle_signals=False,
@@ -116,12 +120,13 @@ class Server:
         settings = self._house.loaded.settings
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")
         token = settings.metrics.token
-        allowed = token is not None and hmac.compare_digest(given.encode(), token.get_secret_value().encode())
+        given_bytes = given.encode(errors="surrogateescape")
+        allowed = token is not None and hmac.compare_digest(given_bytes, token.get_secret_value().encode())
         if not allowed:
             remote = client_address(request, list(settings.trusted_proxies))
-            allowed = bool(remote) and any(
-                ipaddress.ip_address(remote) in one for one in settings.metrics.allow
-            )
+            with contextlib.suppress(ValueError):  # a proxy may pass on whatever its client wrote
+                address = ipaddress.ip_address(remote)
+                allowed = any(address in one for one in settings.metrics.allow)
         if not allowed:
             return web.json_response({"status": 403, "detail": "metrics need a token"}, status=403)
         return web.Response(

@@ -126,10 +126,6 @@ class _Worker:
         )
         return cls(process)
 
-    @property
-    def alive(self) -> bool:
-        return self._process.returncode is None
-
     async def ask(self, question: bytes) -> bytes:
         """The answer to one frame; EOFError when the process died."""
         assert self._process.stdin is not None and self._process.stdout is not None

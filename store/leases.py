@@ -48,6 +48,11 @@ def give_back(connection: Connection, name: str, holder: str) -> None:
     )
 
 
+def free_all(connection: Connection) -> None:
+    """Free every lease: whoever holds the lock of an embedded store knows that all other holders are dead."""
+    connection.execute(lease.update().values(holder="", expires_at=0))
+
+
 def own_process(connection: Connection, owner: str, ttl: timedelta, injected: datetime) -> None:
     """Say that this process lives; its claims are safe until the lease ends."""
     take(connection, _OWNER + owner, owner, ttl, injected)

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import DBAPIError
 
 from model.tools import Clock, Ids, Raw
-from store import engine, facts, mark, migrate, schema
+from store import engine, facts, leases, mark, migrate, schema
 from store.acceptance import Acceptance, Stored
 from store.blobs import Blobs, insert_blobs
 from store.errors import LeaseLost, StoreBusy
@@ -103,7 +103,8 @@ class Store:
             mark.check(connection, self._mark.read())
             self.on_hold = facts.check_home(connection, self.database)
             known = mark.renew(connection, self._mark, self._ids.new())
-            if self.embedded:  # elsewhere a replica may bury at any time
+            if self.embedded:  # elsewhere replicas hold leases, and may bury at any time
+                leases.free_all(connection)
                 self.writer.graves = (
                     connection.execute(select(schema.tombstone.c.hash).limit(1)).first() is not None
                 )
