@@ -206,10 +206,9 @@ class Session:
             want = min(PIECE, limit - offset)
             response = await self._fetch([uid], f"(UID BODY.PEEK[]<{offset}.{want}>)")
             piece = next((one.body for one in parse(response.lines) if one.body), b"")
-            if piece:
-                yield piece
-            if len(piece) < want:
+            if not piece:  # a short one is not the end: servers may give less than they were asked for
                 return
+            yield piece[:want]
             offset += len(piece)
 
     async def store(self, uids: Sequence[int], flags: str) -> None:

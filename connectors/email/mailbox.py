@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -200,6 +201,10 @@ class Mailbox:
                 if mail.uid in chunk and mail.body is not None:
                     envelopes.append(self._envelope(name, mail.body, mail.arrived))
                     handles.append([name, uidvalidity, mail.uid])
+            missing = sorted({*chunk} & {*sizes} - {uid for _, _, uid in handles})
+            # Those that are still there are not gone but withheld; passed over, nobody would know of them.
+            for uid in sorted(await session.sizes(missing)) if missing else ():
+                envelopes.append(self._withheld(name, uidvalidity, uid))
         else:
             chunk = wanted[:1]
             large = await self._large(session, name, chunk[0], sizes[chunk[0]])
@@ -214,6 +219,13 @@ class Mailbox:
 
     def _envelope(self, folder: str, body: bytes, arrived: datetime | None) -> Envelope:
         return identity.envelope(self._account, body, sent_at=arrived, meta={"folder": folder})
+
+    def _withheld(self, folder: str, uidvalidity: int, uid: int) -> Envelope:
+        """A mail that the server lists and does not give: a person must look, and nothing is done to it there."""
+        where = {"folder": folder, "uidvalidity": uidvalidity, "uid": uid}
+        hold = f"the server lists this mail in {folder} (UID {uid}) and does not give its content; it is still there"
+        empty = identity.envelope(self._account, b"", meta=where, hold=hold)
+        return replace(empty, source_id=f"withheld:{folder}:{uidvalidity}:{uid}")
 
     async def _large(self, session: Session, folder: str, uid: int, size: int) -> Envelope:
         """A mail too large for one fetch, in pieces through the spool; over the limit only its beginning.

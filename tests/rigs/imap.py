@@ -58,7 +58,7 @@ class FakeImap:
         self.connections = 0
         self.faults: set[str] = set()
         """Any of: hang_fetch, cut_fetch, flood, idle_cut, idle_silent, needs_id, late_uid, quoted_body,
-        flag_news, no_uidnext, silent_login, no_keywords, odd_capabilities."""
+        flag_news, withhold_2, short_pieces, no_uidnext, silent_login, no_keywords, odd_capabilities."""
         self.idling = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
@@ -244,6 +244,8 @@ class _Talk:
             if "BODY" not in what:
                 self._say(f'* {number} FETCH (UID {mail.uid} INTERNALDATE " 1-Nov-2026 08:00:00 +0800")')
                 continue
+            if "withhold_2" in faults and mail.uid == 2:
+                continue
             self._send(number, mail, what)
             if "cut_fetch" in faults:
                 faults.discard("cut_fetch")
@@ -256,6 +258,8 @@ class _Talk:
         part = re.search(r"BODY\.PEEK\[\]<(\d+)\.(\d+)>", what)
         if part:
             start = int(part[1])
+            if "short_pieces" in self._server.faults:
+                data = data[: start + 700]
             data, section = data[start : start + int(part[2])], f"BODY[]<{start}>"
         date = '" 1-Nov-2026 08:00:00 +0800"'
         if "quoted_body" in self._server.faults:

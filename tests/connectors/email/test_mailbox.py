@@ -380,6 +380,33 @@ async def test_of_a_mail_over_the_limit_the_beginning_is_held_and_the_original_l
             assert [one.uid for one in server.boxes["INBOX"].mails] == [1]
 
 
+async def test_a_mail_that_the_server_lists_and_does_not_give_is_shown_and_not_passed_over(
+    make: Make,
+) -> None:
+    async with FakeImap() as server:
+        for n in (1, 2, 3):
+            server.put("INBOX", mail(n))
+        server.faults.add("withhold_2")
+        async with make(settings(server, imap={"after": "delete"})) as connector:
+            found, handles, _ = await drain(connector)
+            assert ids(found)[:2] == matters(1, 3)
+            (withheld,) = found[2:]
+            assert withheld.hold is not None and "UID 2" in withheld.hold
+            await connector.confirm(handles)
+            assert [one.uid for one in server.boxes["INBOX"].mails] == [2]
+
+
+async def test_a_server_that_gives_less_than_asked_for_cuts_no_mail(make: Make) -> None:
+    """Taken for the end, a short piece would have the rest deleted at the server unread."""
+    async with FakeImap() as server:
+        server.put("INBOX", mail(1) + b"x" * 5_000)
+        server.faults.add("short_pieces")
+        async with make(settings(server, imap={"chunk_bytes": 1_000, "after": "delete"})) as connector:
+            (found,), _, _ = await drain(connector)
+            raw = found.raw if isinstance(found.raw, bytes) else found.raw.path.read_bytes()
+            assert raw == server.boxes["INBOX"].mails[0].data and len(raw) > 5_000
+
+
 async def test_the_librarys_debug_lines_stay_off(make: Make, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     async with FakeImap() as server, make(settings(server)) as connector:
