@@ -6,31 +6,23 @@ import asyncio
 import contextlib
 import json
 import os
-import secrets
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from config.diff import Changes, changes
-from config.load import Loaded, load
-from config.problems import ConfigError
-from connectors.channel import Channel
-from connectors.form import FormSettings
-from console.services import FormPage, Services, Throttle
+from config.load import Loaded
+from console.services import Services
 from gateway import metrics as metrics_room
-from gateway import operate
-from gateway.house import Counters, Hook, House, build, wait_for_commit
+from gateway.house import Counters, Hook, build
 from gateway.http import ClientHttp
 from gateway.logs import set_up
 from gateway.openings import Openings
-from gateway.operate import Admin, ChannelVerbs, Tokens
+from gateway.reload import Reload
 from gateway.server import Server
+from gateway.services import admin_token, make_services
 from gateway.tools import FileSpool, SystemClock, SystemIds
 from gateway.watch import Watch
-from inbox.door import client_address
-from outbox.carry import DestinationState
 from store import deliveries, envelopes, facts, leases, retention, sweep
 from store.errors import StoreBusy
 from store.store import Store
@@ -39,27 +31,6 @@ from store.store import Store
 EXIT_IO = 74
 #: Restarts of one task within its life before the process gives up and lets its supervisor start it anew.
 _RESTARTS = 20
-
-
-def admin_token(loaded: Loaded, folder: Path) -> tuple[str, bool]:
-    """The administrator's token, and whether it was made just now; a made one is kept in a file of ours."""
-    given = loaded.settings.api.admin_token
-    if given is not None and given.get_secret_value():
-        return given.get_secret_value(), False
-    path = folder / "admin-token"
-    with contextlib.suppress(FileNotFoundError):
-        # An empty one, which a crash or a full disk may have left, would let in whoever gives no token.
-        if kept := path.read_text().strip():
-            return kept, False
-    token = secrets.token_urlsafe(24)
-    made = path.with_name(".admin-token.new")
-    handle = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w") as out:
-        out.write(token + "\n")
-        out.flush()
-        os.fsync(handle)
-    made.replace(path)
-    return token, True
 
 
 async def run(
@@ -83,7 +54,7 @@ async def run(
         daemon = Daemon(loaded, store, token, hook)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, lambda: _stop(stopping))
-        loop.add_signal_handler(signal.SIGHUP, lambda: daemon.reload_soon())
+        loop.add_signal_handler(signal.SIGHUP, daemon.reload.soon)
         await daemon.start()
         if ready:
             ready(daemon.server.url, token if new else None)
@@ -132,72 +103,6 @@ async def _no_reload(_actor: str) -> dict[str, Any]:
     raise ValueError("no daemon runs with this data folder; the configuration is read when one starts")
 
 
-def make_services(house: House, openings: Openings, token: str, reload: operate.Reload) -> Services:
-    """What the console is given."""
-    settings = house.loaded.settings
-    proxies = list(settings.trusted_proxies)
-    return Services(
-        store=house.store,
-        clock=house.clock,
-        ids=house.ids,
-        log=house.log,
-        secret=house.store.secret,
-        public_url=settings.address,
-        tokens=Tokens(house, token),
-        inbox=house.inbox,
-        outbox=house.outbox,
-        channels=ChannelVerbs(house, openings),
-        admin=Admin(house, reload),
-        health=lambda: operate.health(house),
-        forms=Forms(house),
-        open_blob=house.store.open_blob,
-        wait_for_event=lambda after, seconds: wait_for_commit(house.store, seconds),
-        remote=lambda request: client_address(request, proxies),
-        zone=datetime.now().astimezone().tzinfo or UTC,
-        session_hours=settings.desk.session_hours,
-        throttle=Throttle(
-            failures=settings.desk.throttle.failures,
-            within=settings.desk.throttle.within,
-            pause=settings.desk.throttle.pause,
-        ),
-    )
-
-
-class Forms(Mapping[str, FormPage]):
-    """The pages of the form channels as they are configured now."""
-
-    def __init__(self, house: House) -> None:
-        self._house = house
-
-    def _names(self) -> list[str]:
-        channels = self._house.channels.items()
-        return [name for name, channel in channels if isinstance(channel.settings, FormSettings)]
-
-    def __getitem__(self, name: str) -> FormPage:
-        if name not in self._names():
-            raise KeyError(name)
-        settings = self._house.channels[name].settings
-        assert isinstance(settings, FormSettings)
-        return FormPage(
-            channel=name,
-            titles=settings.title,
-            introductions=settings.intro,
-            fields=settings.fields.model_dump(),
-            required=settings.required,
-            honeypot=settings.honeypot,
-            max_files=settings.files.count,
-            file_bytes=settings.files.bytes,
-            file_types=settings.files.types,
-            embed_from=settings.origins,
-        )
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names())
-
-    def __len__(self) -> int:
-        return len(self._names())
-
-
 class Daemon:
     """A running house."""
 
@@ -206,6 +111,7 @@ class Daemon:
         counters = Counters(self.metrics.envelope, self.metrics.delivery)
         self.house = build(loaded, store, clock=store.clock, ids=SystemIds(), hook=hook, counters=counters)
         self.openings = Openings(self.house, hook, self.metrics.envelope)
+        self.reload = Reload(self.house, self.openings, self.metrics)
         self._http = ClientHttp()
         self.watch = Watch(self.house, self._http)
         self.server = Server(
@@ -218,8 +124,6 @@ class Daemon:
         self._rooms: dict[str, asyncio.Task[None]] = {}
         self._ticks: list[asyncio.Task[None]] = []
         self._alive: list[asyncio.Task[None]] = []
-        self._reloading = asyncio.Lock()
-        self._soon: set[asyncio.Task[Any]] = set()
 
     # ---- life
 
@@ -364,74 +268,6 @@ class Daemon:
         if ours is not None:
             await retention.purge(store, settings)
             await sweep.sweep(store, settings)
-
-    # ---- reload
-
-    def reload_soon(self) -> None:
-        """SIGHUP: reload beside everything else; a bad file changes nothing and is told in health."""
-        task = asyncio.get_running_loop().create_task(self._reload_quietly())
-        self._soon.add(task)
-        task.add_done_callback(self._soon.discard)
-
-    async def _reload_quietly(self) -> None:
-        with contextlib.suppress(ValueError):
-            await self.reload("signal")
-
-    async def reload(self, actor: str) -> dict[str, Any]:
-        """Build, check and swap what changed. ValueError with every problem when the file is bad."""
-        async with self._reloading:
-            house = self.house
-            try:
-                new = await asyncio.to_thread(load, house.loaded.path)
-            except ConfigError as error:
-                house.reload_trouble = str(error)
-                self.metrics.reload_ok(False)
-                house.log.error("reload.refused", problems=len(error.problems))
-                raise ValueError(str(error)) from error
-            diff = changes(house.loaded, new)
-            channels, destinations = self._make(diff, new)
-            house.loaded, house.reload_trouble = new, None
-            house.templates = new.templates
-            for name in sorted(diff.channels.removed):
-                await self.openings.close_channel(name)
-            for channel in channels:
-                await self.openings.open_channel(channel)
-            for name in sorted(diff.destinations.removed):
-                await self.openings.close_destination(name)
-            for state in destinations:
-                await self.openings.open_destination(state)
-            self.metrics.reload_ok(True)
-            swapped = sorted(diff.channels.added | diff.channels.changed | diff.channels.removed)
-            house.log.info("reload.done", actor=actor, channels=swapped, restart=list(diff.restart))
-            return {
-                "channels": swapped,
-                "destinations": sorted(
-                    diff.destinations.added | diff.destinations.changed | diff.destinations.removed
-                ),
-                "rules": diff.rules,
-                "templates": diff.templates,
-                "needs_restart": list(diff.restart),
-            }
-
-    def _make(self, diff: Changes, new: Loaded) -> tuple[list[Channel], list[DestinationState]]:
-        """Build everything that changed before anything is swapped: what cannot be built changes nothing."""
-        make = self.openings
-        try:
-            return (
-                [
-                    make.make_channel(name, new.settings.channels[name])
-                    for name in sorted(diff.channels.added | diff.channels.changed)
-                ],
-                [
-                    make.make_destination(name, new.settings.destinations[name])
-                    for name in sorted(diff.destinations.added | diff.destinations.changed)
-                ],
-            )
-        except (ValueError, ImportError, OSError) as error:
-            self.house.reload_trouble = str(error)
-            self.metrics.reload_ok(False)
-            self.house.log.error("reload.refused", why=str(error))
-            raise ValueError(str(error)) from error
 
     # ---- where the command line finds us
 

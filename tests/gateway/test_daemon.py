@@ -14,7 +14,7 @@ import pytest
 
 from config.load import load
 from gateway import server
-from gateway.daemon import admin_token
+from gateway.services import admin_token
 from store import facts, leases
 from tests.rigs.daemon import House
 from tests.rigs.http import Hang

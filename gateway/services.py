@@ -1,0 +1,106 @@
+"""What the console is given of the house: the verbs, the tokens, the forms."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from config.load import Loaded
+from connectors.form import FormSettings
+from console.services import FormPage, Services, Throttle
+from gateway import operate
+from gateway.house import House, wait_for_commit
+from gateway.openings import Openings
+from gateway.operate import Admin, ChannelVerbs, Tokens
+from inbox.door import client_address
+
+
+def admin_token(loaded: Loaded, folder: Path) -> tuple[str, bool]:
+    """The administrator's token, and whether it was made just now; a made one is kept in a file of ours."""
+    given = loaded.settings.api.admin_token
+    if given is not None and given.get_secret_value():
+        return given.get_secret_value(), False
+    path = folder / "admin-token"
+    with contextlib.suppress(FileNotFoundError):
+        # An empty one, which a crash or a full disk may have left, would let in whoever gives no token.
+        if kept := path.read_text().strip():
+            return kept, False
+    token = secrets.token_urlsafe(24)
+    made = path.with_name(".admin-token.new")
+    handle = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w") as out:
+        out.write(token + "\n")
+        out.flush()
+        os.fsync(handle)
+    made.replace(path)
+    return token, True
+
+
+def make_services(house: House, openings: Openings, token: str, reload: operate.Reload) -> Services:
+    """What the console is given."""
+    settings = house.loaded.settings
+    proxies = list(settings.trusted_proxies)
+    return Services(
+        store=house.store,
+        clock=house.clock,
+        ids=house.ids,
+        log=house.log,
+        secret=house.store.secret,
+        public_url=settings.address,
+        tokens=Tokens(house, token),
+        inbox=house.inbox,
+        outbox=house.outbox,
+        channels=ChannelVerbs(house, openings),
+        admin=Admin(house, reload),
+        health=lambda: operate.health(house),
+        forms=Forms(house),
+        open_blob=house.store.open_blob,
+        wait_for_event=lambda after, seconds: wait_for_commit(house.store, seconds),
+        remote=lambda request: client_address(request, proxies),
+        zone=datetime.now().astimezone().tzinfo or UTC,
+        session_hours=settings.desk.session_hours,
+        throttle=Throttle(
+            failures=settings.desk.throttle.failures,
+            within=settings.desk.throttle.within,
+            pause=settings.desk.throttle.pause,
+        ),
+    )
+
+
+class Forms(Mapping[str, FormPage]):
+    """The pages of the form channels as they are configured now."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    def _names(self) -> list[str]:
+        channels = self._house.channels.items()
+        return [name for name, channel in channels if isinstance(channel.settings, FormSettings)]
+
+    def __getitem__(self, name: str) -> FormPage:
+        if name not in self._names():
+            raise KeyError(name)
+        settings = self._house.channels[name].settings
+        assert isinstance(settings, FormSettings)
+        return FormPage(
+            channel=name,
+            titles=settings.title,
+            introductions=settings.intro,
+            fields=settings.fields.model_dump(),
+            required=settings.required,
+            honeypot=settings.honeypot,
+            max_files=settings.files.count,
+            file_bytes=settings.files.bytes,
+            file_types=settings.files.types,
+            embed_from=settings.origins,
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names())
+
+    def __len__(self) -> int:
+        return len(self._names())
