@@ -150,7 +150,7 @@ class House:
             await self.store.close()
             raise
         self.url = self.daemon.server.url
-        self.session = aiohttp.ClientSession()
+        self.session = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
         await self.until(self._doors_open)
 
     async def stop(self) -> None:
