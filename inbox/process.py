@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from connectors.channel import Channel
-from inbox import registering
+from inbox import placing, registering
 from inbox.hot import Hot, HotQueue
+from inbox.placing import File, Reading
 from inbox.reading import Reader
-from inbox.registering import File, Reading
 from inbox.settings import InboxSettings
 from model.draft import Draft, Part
 from model.envelope import StoredEnvelope
@@ -250,7 +250,7 @@ class Processor:
                 readings.append(reading)
         if not readings:
             return
-        asked = registering.merge([registering.ask(one, self._store.secret) for one in readings])
+        asked = placing.merge([placing.ask(one, self._store.secret) for one in readings])
         now = self._clock.now()
         found, total = await asyncio.gather(
             self._store.read(lambda c: lookups.answer(c, asked, now)), self._total_sent(now)
@@ -324,9 +324,9 @@ class Processor:
         if decision.hold and not envelope.meta.get("released"):
             await self._set_aside(envelope, EnvelopeState.HELD, decision.hold)
             return
-        place = registering.place(reading, found, self._settings, self._store.secret)
-        contact = registering.contact_of(reading, found)
-        twin = None if place else registering.repeat_of(reading, found, contact)
+        place = placing.place(reading, found, self._settings, self._store.secret)
+        contact = placing.contact_of(reading, found)
+        twin = None if place else placing.repeat_of(reading, found, contact)
         registration = Registration(
             envelope=envelope.id,
             channel=envelope.channel,
@@ -342,7 +342,7 @@ class Processor:
             acknowledged_before=place is not None and place.record.id in found.acknowledged,
             repeat_recent=twin is not None and now - twin.received_at < self._settings.repeat_quiet,
             party_to=found.destinations.get(place.record.id, ()) if place else (),
-            sent=registering.sent_to(draft, found, total),
+            sent=placing.sent_to(draft, found, total),
         )
         planned, held = self._outbox.plan(registration), False
         try:

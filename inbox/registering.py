@@ -1,176 +1,24 @@
-"""From a draft and what the store knows to one unit of work: the record with all its consequences. Pure."""
+"""From a placed reading to one unit of work: the record with all its consequences. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from inbox.settings import InboxSettings
+from inbox.placing import Place, Reading
 from model import ids
-from model.draft import Draft, Identity
+from model.draft import Draft
 from model.envelope import StoredEnvelope
 from model.event import EventType
-from model.registration import Registration, Sent
+from model.registration import Registration
 from model.states import EnvelopeState, RecordState
 from model.tools import Ids
-from store.lookups import Findings, Known, Questions, Twin
+from store.lookups import Twin
 from store.units import Guard, Insert, Unit, Update
 
-#: Record states in which a conversation's next message belongs to the same matter.
-_OPEN = frozenset(RecordState) - {RecordState.CLOSED, RecordState.OUT_OF_SCOPE}
 #: Longest texts that are kept in a row; the raw bytes keep everything.
 _SUBJECT, _NAME = 998, 300
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """An attachment whose bytes are in the store, or the reason why not."""
-
-    filename: str
-    media_type: str
-    size: int
-    sha256: str | None
-    content_id: str | None
-    omitted: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """One envelope that was read."""
-
-    envelope: StoredEnvelope
-    draft: Draft
-    files: tuple[File, ...]
-
-    @property
-    def person(self) -> Identity | None:
-        """The identity that the sender is best known by."""
-        return self.draft.identities[0] if self.draft.identities else None
-
-    @property
-    def conversation(self) -> str | None:
-        """Id of the conversation, the same on every machine."""
-        key = self.draft.conversation
-        return ids.derived("conversation", self.envelope.channel, key) if key else None
-
-
-def ask(reading: Reading, secret: bytes) -> Questions:
-    """What must be looked up for one envelope."""
-    draft, envelope = reading.draft, reading.envelope
-    asked = Questions(fingerprints={envelope.fingerprint})
-    asked.identities = {(one.kind, one.value) for one in draft.identities}
-    asked.thread_keys = {ids.thread_key(envelope.kind, key) for key in draft.thread.replies_to}
-    opened = (ids.unseal(secret, "thread", token) for token in draft.thread.tokens)
-    asked.records = {record for record in opened if record}
-    asked.references = {ids.tidy_reference(text) for text in draft.thread.mentioned}
-    if reading.conversation:
-        asked.conversations = {reading.conversation}
-    for one in draft.reply_to:
-        asked.addresses.add(one.value)
-        if one.kind == "email":
-            asked.domains.add(one.value.rpartition("@")[2])
-    return asked
-
-
-def merge(questions: Sequence[Questions]) -> Questions:
-    """The questions of a whole batch."""
-    every = Questions()
-    for asked in questions:
-        for name in Questions.__dataclass_fields__:
-            getattr(every, name).update(getattr(asked, name))
-    return every
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """The record that an envelope joins, and how that is known."""
-
-    record: Known
-    why: str
-    delivery: str | None = None
-    """The message of ours that it answers or bounces."""
-
-
-def place(reading: Reading, found: Findings, settings: InboxSettings, secret: bytes) -> Place | None:
-    """The record that an envelope belongs to, surest evidence first; None when it is a matter of its own."""
-    draft, envelope = reading.draft, reading.envelope
-    for token in draft.thread.tokens:
-        known = found.records.get(ids.unseal(secret, "thread", token) or "")
-        if known:
-            return Place(known, "token", _answered(reading, found))
-    for key in draft.thread.replies_to:
-        hit = found.threads.get(ids.thread_key(envelope.kind, key))
-        if hit and hit[0] in found.records:
-            return Place(found.records[hit[0]], "thread", hit[1])
-    for twin in found.twins.get(envelope.fingerprint, ()):
-        if _is_same_message(twin, envelope, settings):
-            return Place(found.records[twin.record], "other account")
-    person = reading.person
-    contact = found.contacts.get((person.kind, person.value)) if person else None
-    for text in draft.thread.mentioned:
-        known = found.records.get(found.by_reference.get(ids.tidy_reference(text), ""))
-        if known and contact is not None and known.contact == contact:
-            return Place(known, "reference")
-    if reading.conversation:
-        known = found.records.get(found.by_conversation.get(reading.conversation, ""))
-        recent = known is not None and known.updated_at > envelope.received_at - settings.follow_up_within
-        if known and recent and RecordState(known.state) in _OPEN:
-            return Place(known, "conversation")
-    return None
-
-
-def _answered(reading: Reading, found: Findings) -> str | None:
-    hits = (
-        found.threads.get(ids.thread_key(reading.envelope.kind, key))
-        for key in reading.draft.thread.replies_to
-    )
-    return next((hit[1] for hit in hits if hit and hit[1]), None)
-
-
-def _is_same_message(twin: Twin, envelope: StoredEnvelope, settings: InboxSettings) -> bool:
-    return (
-        twin.account != envelope.account
-        and twin.source_id == envelope.source_id
-        and envelope.received_at - twin.received_at <= settings.join_within
-    )
-
-
-def repeat_of(reading: Reading, found: Findings, contact: str | None) -> Twin | None:
-    """The first envelope with the same content from the same sender: registered too, and linked."""
-    for twin in found.twins.get(reading.envelope.fingerprint, ()):
-        known = found.records.get(twin.record)
-        if known and contact is not None and known.contact == contact:
-            return twin
-    return None
-
-
-def contact_of(reading: Reading, found: Findings) -> str | None:
-    """The contact who wrote: the known one, else one whose id follows from the identity."""
-    person = reading.person
-    if person is None:
-        return None
-    return found.contacts.get((person.kind, person.value)) or ids.derived(
-        "contact", person.kind, person.value
-    )
-
-
-def sent_to(draft: Draft, found: Findings, total: int) -> Sent:
-    """How much automatic mail the one to be answered got lately."""
-    to = next(iter(draft.reply_to), None)
-    if to is None:
-        return Sent(total_hour=total)
-    domain = to.value.rpartition("@")[2]
-    return Sent(
-        found.address_hour.get(to.value, 0),
-        found.address_day.get(to.value, 0),
-        found.domain_hour.get(domain, 0),
-        total,
-    )
-
-
-# ---- units
 
 
 def close(envelope: StoredEnvelope, state: EnvelopeState, at: datetime, **more: Any) -> Guard:
