@@ -24,6 +24,7 @@ async def test_nobody_is_answered_or_flagged_before_the_commit(
 
     told = await asyncio.wait_for(bringing, 10)
     assert told.taken in (True, None)
+    await house.until(lambda: house.rows("envelope"))
     await house.idle()
     assert len(await house.records()) == 1
     if isinstance(way, Box):

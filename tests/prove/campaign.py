@@ -215,6 +215,8 @@ class Campaign:
                 ids = [one["id"] for one in (told or {}).get("envelopes", ())]
                 if ids:
                     await self._api("POST", f"/v1/inbox/{verb}", {"ids": ids[:3]})
+            for verb in ("pause", "resume"):
+                await self._api("POST", f"/v1/channels/tickets/{verb}")
             await asyncio.sleep(0.2)
 
     async def _api(self, method: str, path: str, body: Any = None, more: dict[str, str] | None = None) -> Any:
@@ -235,6 +237,7 @@ class Campaign:
     async def settle(self) -> None:
         """With nobody killing any more: release what is held, and wait until nothing is open."""
         end = asyncio.get_running_loop().time() + 90
+        await self._api("POST", "/v1/channels/tickets/resume")
         while True:
             held = await self._api("GET", "/v1/inbox?state=held&limit=1000")
             if held and held["envelopes"]:

@@ -28,6 +28,18 @@ BY_START = ("lease", "recover", "cursor")
 BY_DOUBT = ("resolve",)
 #: The step of a stop in good order.
 BY_STOP = ("release",)
+#: Steps that come by themselves with time, and by an operator's hand.
+BY_TIME = ("purge.answers", "purge.leases", "paused")
+#: Steps at which no daemon is killed here, and why a death there costs nothing.
+APART = {
+    "purge.": "rows that are kept long enough go in one transaction with their tally; the next run finds the rest",
+    "sweep.mark": "a note since when a blob is unused; made again by the next run",
+    "sweep.delete": "the row goes before the file: a death between leaves a file, which a later run removes",
+    "mark": "a mark that tells copies of the database apart; the old one is still good",
+    "alerts": "when an alert was last told; told once more at the worst",
+    "alert": "a delivery with a key of its own, like any other",
+    "vault": "no kind of this release keeps a token",
+}
 #: Points around what is done outside the database.
 AROUND = ("process.before_read", "send.before", "send.after", "confirm.before", "confirm.after")
 
@@ -37,4 +49,4 @@ def both(steps: tuple[str, ...]) -> list[str]:
     return [f"{step}.{when}" for step in steps for when in ("before_commit", "after_commit")]
 
 
-EVERY = [*both(BY_TRAFFIC), *both(BY_START), *both(BY_DOUBT), *both(BY_STOP), *AROUND]
+EVERY = [*both(BY_TRAFFIC), *both(BY_TIME), *both(BY_START), *both(BY_DOUBT), *both(BY_STOP), *AROUND]

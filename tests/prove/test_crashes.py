@@ -31,6 +31,7 @@ def config(office: Office, folder: Path, port: int, mail_port: int, url: str) ->
         {"url": url} if url else {},
         listen={"port": port},
         log={"format": "json", "level": "warning"},
+        retention={"every": 0.7},
         channels={
             "mail": {"door": {"port": mail_port}},
             "ask": {
@@ -113,6 +114,7 @@ def _plan(chance: random.Random) -> list[tuple[str, int]]:
     """Every point once, in any order; after a life that died while it sent comes one that resolves the doubt."""
     plan = [
         *((one, chance.randint(1, 4)) for one in points.both(points.BY_TRAFFIC)),
+        *((one, 1) for one in points.both(points.BY_TIME)),
         *((one, 1) for one in points.both(points.BY_START)),
         *((one, 1) for one in points.both(points.BY_STOP)),
         *((one, chance.randint(1, 4)) for one in points.AROUND),
