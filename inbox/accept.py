@@ -118,6 +118,8 @@ class Acceptor:
         prefix, id_ = self._settings.reference_prefix, self._ids.new()
         # Nobody without the key can foretell it from the id or from earlier references.
         chance = hashlib.blake2b(id_.encode(), key=self._store.secret, person=b"reference").digest()
+        # Minted once: the short one is its beginning.
+        spare = mint_reference(prefix, now, chance, _SPARE_LENGTH)
         state = EnvelopeState.CLAIMED if claimed else EnvelopeState.WAITING
         if envelope.hold is not None:
             state = EnvelopeState.HELD
@@ -135,7 +137,7 @@ class Acceptor:
             "reason": envelope.hold,
             "claim": self._ids.new() if claimed else None,
             "owner": self._store.owner if claimed else None,
-            "reference": mint_reference(prefix, now, chance),
+            "reference": spare[: REFERENCE_LENGTH - _SPARE_LENGTH],
             "blob": blob["sha256"],
             "size": blob["size"],
             "media_type": envelope.media_type,
@@ -147,7 +149,7 @@ class Acceptor:
             blob,
             tombstone(self._store.secret, account, source_id, envelope.fingerprint),
             self._ids.new(),
-            mint_reference(prefix, now, chance, _SPARE_LENGTH),
+            spare,
         )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
+from itertools import chain
 
 #: Characters looked at: more never changes the answer, and a novel must not cost more than a note.
 _SAMPLE = 400
@@ -136,10 +138,7 @@ def _latin(sample: str) -> str | None:
     if not sample.isascii() and len(_VIETNAMESE.findall(sample)) * 20 >= len(sample):
         return "vi"
     words = _WORD.findall(sample.lower())[:_VOTERS]
-    votes: dict[str, int] = {}
-    for word in words:
-        for language in _SPEAKERS.get(word, ()):
-            votes[language] = votes.get(language, 0) + 1
+    votes = Counter(chain.from_iterable(_SPEAKERS.get(word, ()) for word in words))
     most = max(votes.values(), default=0)
     winners = [language for language, number in votes.items() if number == most]
     # One word is a vote only in a note of few words; a draw is no answer.

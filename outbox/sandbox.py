@@ -107,7 +107,8 @@ def compile_part(environment: ImmutableSandboxedEnvironment, file: str, source: 
         raise TemplateFailure(file, error.lineno + offset, error.message or "syntax error") from None
     except RecursionError:
         raise TemplateFailure(file, 1 + offset, "nests too deep") from None
-    template = Template.from_code(environment, code, environment.make_globals(None))
+    # No globals: a plain mapping, because jinja's own chain of them is walked at every rendering.
+    template = Template.from_code(environment, code, {})
     return Part(file, template, offset, {name: lines[name] + offset for name in read})
 
 
