@@ -156,7 +156,7 @@ def build(
         after_message=life.after_message,
         hook=hook,
         count=lambda channel, outcome: counters.envelope(channel, outcome),
-        pressure=lambda: store.writer.depth > settings.database.batch // 4,
+        pressure=lambda: store.writer.arriving > settings.database.batch // 4,
     )
     house.answers = Answers(house.channels, clock, ids, store.secret)
     house.inbox = InboxVerbs(store, house.channels, house.reader, clock=clock, ids=ids, wake=house.hot.wake)

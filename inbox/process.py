@@ -34,6 +34,8 @@ _TOTAL_AGE = 10.0
 _SMALL = 65_536
 #: How soon a batch is tried again that the store could not take: doubled up to the last, seconds.
 _AGAIN_FIRST, _AGAIN_LAST = 0.5, 10.0
+#: How long a batch lets the doors go first at the most, and how often it looks whether it must, seconds.
+_GIVE_WAY, _GLANCE = 0.5, 0.02
 #: Batches at work at the same time: while one waits for its commit the next is read.
 _LANES = 2
 
@@ -150,10 +152,10 @@ class Processor:
 
     async def _give_way(self) -> None:
         """While the doors are under pressure, accepting goes before processing; but never for long."""
-        for _ in range(5):
-            if not self._pressure() or self._stopping:
-                return
-            await asyncio.sleep(0.01)
+        waited = 0.0
+        while waited < _GIVE_WAY and self._pressure() and not self._stopping:
+            await asyncio.sleep(_GLANCE)
+            waited += _GLANCE
 
     async def _claim(self, limit: int, *, recovered: bool) -> list[Hot]:
         token, now = self._ids.new(), self._clock.now()

@@ -9,8 +9,9 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 
 from store.errors import WeakDurability
 
-#: SQLite's own memory for pages, KiB; small, because the operating system caches the file anyway.
-_CACHE_KIB = 16_384
+#: SQLite's own memory for pages, KiB, of the writer and of each reader; small, because the operating system
+#: caches the file anyway.
+_CACHE_KIB, _READER_CACHE_KIB = 16_384, 4_096
 
 
 def sqlite_url(folder: Path) -> str:
@@ -46,7 +47,7 @@ def _sqlite(url: str, *, write: bool, size: int) -> Engine:
         run("PRAGMA synchronous=FULL")  # NORMAL may roll back what was promised, on power loss
         run("PRAGMA busy_timeout=30000")
         run("PRAGMA temp_store=MEMORY")
-        run(f"PRAGMA cache_size=-{_CACHE_KIB}")
+        run(f"PRAGMA cache_size=-{_CACHE_KIB if write else _READER_CACHE_KIB}")
         run("PRAGMA wal_autocheckpoint=16000")  # pages: fewer, larger check points write hot pages once
         run("PRAGMA journal_size_limit=67108864")
         if not write:

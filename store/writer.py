@@ -135,6 +135,8 @@ class Writer:
         ]
         self.flushes = 0
         self.units = 0
+        self.arriving = 0
+        """Batches from outside that wait for their commit: how busy the doors are."""
         self.graves = True
         """Whether there may be tombstones to look for."""
         self.full = False
@@ -180,8 +182,13 @@ class Writer:
         with self._ready:
             self._queue.append(work)
             self._ready.notify()
-        # Cancelling the caller cancels only its waiting: the work is in the queue and will be committed.
-        return await work.future
+        arrives = isinstance(what, Acceptance)
+        self.arriving += arrives
+        try:
+            # Cancelling the caller cancels only its waiting: the work is in the queue and will be committed.
+            return await work.future
+        finally:
+            self.arriving -= arrives
 
     # ---- below: the writer threads
 
