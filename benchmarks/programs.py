@@ -23,7 +23,7 @@ _CONFIG = """
 listen: {{port: {port}}}
 data: {data}
 channels:
-  form: {{kind: form, rate: null, reply_via: {{email: mail}}}}
+  form: {{kind: form, rate: null, reply_via: {{{reply_via}}}}}
   mail: {{kind: email, address: feedback@forebay.example, outgoing: {{transport: file, folder: {data}/outgoing}}}}
 outbox: {{budget: {{per_domain_hour: 100000000, total_hour: 100000000}}}}
 log: {{level: warning}}
@@ -79,7 +79,7 @@ def echo(cores: Set[int]) -> Iterator[Program]:
 
 
 class Daemon(Program):
-    """The daemon as an operator starts it, with a form whose customers are answered by mail, into files."""
+    """The daemon as an operator starts it, with a form whose customers are answered on their status page or by mail."""
 
     def __init__(self, process: subprocess.Popen[str], port: int, data: Path, started: float) -> None:
         super().__init__(process, port)
@@ -112,7 +112,7 @@ class Daemon(Program):
         while self.acknowledged() < accepted:
             if time.perf_counter() > until:
                 raise SystemExit(f"not drained within {patience:.0f} s: {self.counts()}")
-            time.sleep(0.05)
+            time.sleep(0.2)
         return time.perf_counter()
 
     def counts(self) -> dict[str, int]:
@@ -148,11 +148,13 @@ class Daemon(Program):
 
 
 @contextlib.contextmanager
-def daemon(folder: Path, cores: Set[int]) -> Iterator[Daemon]:
-    """The daemon with an empty data folder, ready."""
+def daemon(folder: Path, cores: Set[int], *, by_mail: bool = False) -> Iterator[Daemon]:
+    """The daemon with an empty data folder, ready. `by_mail`: acknowledgements become synced files of mail."""
     folder.mkdir(parents=True)
     port, config = _free_port(), folder / "bench.yaml"
-    config.write_text(_CONFIG.format(port=port, data=folder / "var"))
+    config.write_text(
+        _CONFIG.format(port=port, data=folder / "var", reply_via="email: mail" if by_mail else "")
+    )
     started = time.perf_counter()
     with _running([sys.executable, "-m", "gateway", "run", "--config", str(config)], cores) as process:
         yield Daemon(process, port, folder / "var", started).wait_until_ready()
