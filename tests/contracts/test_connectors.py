@@ -257,10 +257,10 @@ async def test_whatever_an_http_side_does_one_try_is_one_request_and_fails_as_ag
             connector: Any = webhook_kind.SPEC.build(settings, tools.tools("hook"))
             tries: Any = lambda n: connector.send(message(n))  # noqa: E731
         else:
-            settings = http_kind.SPEC.settings.model_validate({**http.settings(sink), "timeout": 0.2})
-            destination: Any = http_kind.SPEC.build(settings, tools.tools("tickets"))
+            theirs = http_kind.SPEC.settings.model_validate({**http.settings(sink), "timeout": 0.2})
+            destination: Any = http_kind.SPEC.build(theirs, tools.tools("tickets"))
             tries = lambda n: destination.deliver(http.hand_over(n))  # noqa: E731
-        behaviours = [
+        behaviours: list[Refuse | Drop | Hang] = [
             *(Refuse(status) for status in STATUSES if status >= 200),
             Drop(),
             Drop(takes=False),

@@ -108,7 +108,7 @@ async def test_a_mail_channel_is_swapped_with_its_door_and_what_waits_for_it_lea
         house.write(merge(config, direct))
         told = await house.ask("POST", "/v1/admin/reload", {})
         assert told["channels"] == ["mail"]
-        await house.until(house._doors_open)
+        await house.until(house.doors_open)
         assert (await Mail().bring(house, 2, office=office)).taken
         await house.until(lambda: _records(house, 2))
         await house.idle()

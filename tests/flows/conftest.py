@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ def moved() -> MovedClock:
 
 @pytest.fixture
 def make(office: Office, tmp_path: Path, points: Points, moved: MovedClock) -> Make:
-    def one(**more: object) -> House:
+    def one(**more: Any) -> House:
         return House(office.config(tmp_path / "data", **more), tmp_path, points=points, clock=moved)
 
     return one

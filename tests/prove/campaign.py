@@ -35,7 +35,8 @@ class Ask(Hook):
     channel = "ask"
 
     async def post(self, house: Any, event: Any, id: str) -> Told:
-        return await super().post(Door(house, "/in/hook", "/in/ask"), event, id)
+        door: Any = Door(house, "/in/hook", "/in/ask")
+        return await super().post(door, event, id)
 
 
 class Door:

@@ -62,7 +62,8 @@ def main() -> int:
     """Run until stopped or dead."""
     environ = os.environ
     if words := environ.get("FOREBAY_PROVE_TEXT"):
-        house.READERS = MappingProxyType({**CATALOG, "form": deadly(words.encode())})
+        readers = MappingProxyType({**CATALOG, "form": deadly(words.encode())})
+        setattr(house, "READERS", readers)  # noqa: B010 - what the wiring calls the catalogue
     hook = Hook(environ["FOREBAY_PROVE_POINTS"], environ.get("FOREBAY_PROVE_KILL", ""))
     loaded = load(Path(sys.argv[1]))
 

@@ -151,7 +151,7 @@ class House:
             raise
         self.url = self.daemon.server.url
         self.session = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
-        await self.until(self._doors_open)
+        await self.until(self.doors_open)
 
     async def stop(self) -> None:
         """End in good order."""
@@ -159,7 +159,7 @@ class House:
         await self.daemon.stop()
         await self.store.close()
 
-    def _doors_open(self) -> bool:
+    def doors_open(self) -> bool:
         """Every door of a channel that has one of its own can be knocked at."""
         doors = [
             getattr(one.connector, "door", None) for one in self.daemon.house.channels.values() if one.open

@@ -84,7 +84,7 @@ class Office:
 
     def config(self, data: Path, database: Mapping[str, Any] | None = None, **more: Any) -> dict[str, Any]:
         """A configuration with short times; `more` is merged into it, deep, None takes a key out."""
-        return merge(
+        whole: dict[str, Any] = merge(
             {
                 "listen": {"port": 0},
                 "data": str(data),
@@ -106,6 +106,7 @@ class Office:
             },
             more,
         )
+        return whole
 
     def channels(self) -> dict[str, Any]:
         """The settings of all channels."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default
@@ -22,6 +21,7 @@ from typing import Any
 from tests.rigs import email, form, webhook
 from tests.rigs.daemon import House
 from tests.rigs.office import BOX, Office
+from tests.rigs.tools import NOW
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Form(Way):
         return await self.post(house, b'{"message": "cut o')
 
     def got(self, office: Office, n: int) -> list[Received]:
-        return _mails(office, n)
+        return mails(office, n)
 
 
 class Hook(Way):
@@ -149,7 +149,7 @@ class Mail(Way):
         message["From"] = f"顾客 {n} <customer{n}@example.com>"
         message["To"] = self.address
         message["Subject"] = f"Matter {n}"
-        message["Date"] = format_datetime(datetime.now(UTC))
+        message["Date"] = format_datetime(NOW)  # the same whenever the same mail is brought again
         message["Message-ID"] = f"<{self.channel}-{n if id is None else id}@example.com>"
         for name, value in fields.items():
             name = name.replace("_", "-")
@@ -161,7 +161,7 @@ class Mail(Way):
     async def bring(
         self, house: House, n: int, *, id: str | None = None, text: str | None = None, office: Office
     ) -> Told:
-        return await self.bring_raw(house, office, self.mail(n, id, text, Date=_fixed(id or str(n))), n)
+        return await self.bring_raw(house, office, self.mail(n, id, text), n)
 
     async def bring_raw(self, house: House, office: Office, raw: bytes, n: int = 0) -> Told:
         """Bring any bytes."""
@@ -173,7 +173,7 @@ class Mail(Way):
         return await self.bring_raw(house, office, b"\r\n")
 
     def got(self, office: Office, n: int) -> list[Received]:
-        return _mails(office, n)
+        return mails(office, n)
 
 
 class Box(Mail):
@@ -194,11 +194,6 @@ class Box(Mail):
 WAYS: tuple[Way, ...] = (Form(), Hook(), Mail(), Box())
 
 
-def _fixed(of: str) -> str:
-    """A date that is the same whenever the same message is brought again."""
-    return "Sun, 22 Nov 2026 08:00:00 +0800"
-
-
 async def _post(house: House, path: str, body: bytes, headers: dict[str, str]) -> Told:
     async with house.session.post(house.url + path, data=body, headers=headers) as answer:
         raw = await answer.read()
@@ -210,7 +205,8 @@ async def _post(house: House, path: str, body: bytes, headers: dict[str, str]) -
         return Told(answer.status < 300, reference, answer.status, raw)
 
 
-def _mails(office: Office, n: int) -> list[Received]:
+def mails(office: Office, n: int) -> list[Received]:
+    """The mails that reached the n-th customer, in order, with repeats."""
     found = []
     for taken in office.smtp.accepted:
         if taken.recipients[:1] != (f"customer{n}@example.com",):
