@@ -31,10 +31,9 @@ def free_port() -> int:
     A client that knocks at a dead port of its own range is at last given that very port, and talks to itself.
     """
     while True:
-        with socket.socket() as one:
-            with contextlib.suppress(OSError):
-                one.bind(("127.0.0.1", random.randint(18_000, 30_000)))
-                return int(one.getsockname()[1])
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.bind(("127.0.0.1", random.randint(18_000, 30_000)))
+            return int(one.getsockname()[1])
 
 
 class Process:
