@@ -1,10 +1,10 @@
 """The daemon as a process of its own, which a test may kill and start again.
 
-    process = Process(config, tmp_path, port=8080)
-    await process.start(kill="settle.after_commit:2")
-    await process.died(20)          # by SIGKILL, at that point
-    await process.start()
-    await process.stop()            # SIGTERM, in good order
+process = Process(config, tmp_path, port=8080)
+await process.start(kill="settle.after_commit:2")
+await process.died(20)          # by SIGKILL, at that point
+await process.start()
+await process.stop()            # SIGTERM, in good order
 """
 
 from __future__ import annotations
