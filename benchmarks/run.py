@@ -29,9 +29,8 @@ from rich.table import Table
 
 #: What a paced run posts in a second.
 RATE = 200
-#: Connections that post as fast as they are answered: so many that accepting goes before processing, and so
-#: few that processing goes on beside it.
-MANY, FEW = 64, 16
+#: Connections that post as fast as they are answered.
+CONNECTIONS = 64
 #: An acknowledgement's mail names the form's customer.
 _TO = re.compile(rb"^To: .*?c(\d{7})@example\.com", re.MULTILINE)
 
@@ -53,7 +52,7 @@ class Target:
 TARGETS = (
     Target("accepted_per_second", "accepted, on the disk before the 202", "/s", share=0.5, echo="per_second"),
     Target("end_to_end_per_second", "registered and acknowledged", "/s", share=0.15, echo="per_second"),
-    Target("cpu_us_accepted", "processor time for one accepted", "µs", echo="cpu_us"),
+    Target("cpu_us_accepted", "processor time meanwhile for one accepted", "µs", echo="cpu_us"),
     Target("cpu_us_end_to_end", "processor time for one acknowledged", "µs", echo="cpu_us"),
     Target("commits_per_item", "synced commits for one acknowledged", ""),
     Target("answer_p50_ms", f"request to 202 at {RATE}/s, median", "ms", echo="p50_ms"),
@@ -92,38 +91,28 @@ def measure_echo(cores: Set[int], core: int | None, seconds: float) -> Figures:
     }
 
 
-def measure_flood(daemon: Daemon, core: int | None, seconds: float) -> Figures:
-    """Post as fast as answers come, with more than can be processed; the rest is worked off afterwards."""
+def measure_throughput(daemon: Daemon, core: int | None, seconds: float) -> Figures:
+    """Post as fast as answers come for so long, then wait until all of it is acknowledged."""
     rss, ready = daemon.rss(), daemon.ready_after
-    full = generate(daemon, core, "full", "--connections", MANY, "--seconds", seconds)
-    meanwhile = daemon.acknowledged()
-    daemon.wait_until_drained(full["accepted"], patience=120 + 20 * seconds)
-    verify(daemon, full["accepted"])
-    return {
-        "accepted_per_second": full["per_second"],
-        "cpu_us_accepted": full["cpu_us"],
-        "flood_p99_ms": full["ms"]["p99"],
-        "flood_accepted": full["accepted"],
-        "flood_acknowledged_meanwhile": meanwhile,
-        "rss_idle_mb": rss / 1e6,
-        "rss_mb": daemon.rss() / 1e6,
-        "ready_seconds": ready,
-    }
-
-
-def measure_end_to_end(daemon: Daemon, core: int | None, seconds: float) -> Figures:
-    """Post as fast as answers come over few connections, and count when everything is acknowledged."""
     before, begun = daemon.cpu_seconds(), time.perf_counter()
-    full = generate(daemon, core, "full", "--connections", FEW, "--seconds", seconds)
-    accepted = full["accepted"]
+    full = generate(daemon, core, "full", "--connections", CONNECTIONS, "--seconds", seconds)
+    accepted, meanwhile = full["accepted"], daemon.acknowledged()
     elapsed = daemon.wait_until_drained(accepted, patience=120 + 20 * seconds) - begun
     cpu = daemon.cpu_seconds() - before
     verify(daemon, accepted)
     time.sleep(10.5)  # the daemon's count of commits is that old at the most
     return {
+        "accepted_per_second": full["per_second"],
         "end_to_end_per_second": accepted / elapsed,
+        "cpu_us_accepted": full["cpu_us"],
         "cpu_us_end_to_end": 1e6 * cpu / accepted,
         "commits_per_item": daemon.commits() / accepted,
+        "accepted": accepted,
+        "acknowledged_meanwhile": meanwhile,
+        "answer_p99_ms_full": full["ms"]["p99"],
+        "rss_idle_mb": rss / 1e6,
+        "rss_mb": daemon.rss() / 1e6,
+        "ready_seconds": ready,
     }
 
 
@@ -209,14 +198,18 @@ def main() -> None:
         figures: Figures = {
             "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
             "seconds": seconds,
+            "load_before": os.getloadavg()[0],
             "echo": measure_echo(cores, core, min(seconds, 10)),
         }
         with programs.daemon(Path(folder) / "paced", cores, by_mail=True) as daemon:
             figures |= measure_latency(daemon, core, min(max(seconds / 3, 5), 20))
-        with programs.daemon(Path(folder) / "end-to-end", cores) as daemon:
-            figures |= measure_end_to_end(daemon, core, max(seconds / 3, 5))
-        with programs.daemon(Path(folder) / "flood", cores) as daemon:
-            figures |= measure_flood(daemon, core, seconds)
+        with programs.daemon(Path(folder) / "throughput", cores) as daemon:
+            figures |= measure_throughput(daemon, core, seconds)
+    if figures["load_before"] > 0.5:
+        print(
+            f"the machine was busy (load {figures['load_before']:.1f}): only processor times count",
+            file=sys.stderr,
+        )
     if given.json:
         given.json.write_text(json.dumps(figures, indent=2) + "\n")
     Console().print(show(figures))
