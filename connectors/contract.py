@@ -231,7 +231,7 @@ class ChannelSettings(BaseModel):
         description="Answer to what cannot be read but is kept: 400 tells a person, 202 ends a provider's retries.",
     )
     silent_after: timedelta | None = Field(default=None, description="Alert when nothing came for this long.")
-    proxy: Proxy | None = Field(default=None, description="Outbound proxy, http:// or socks5://.")
+    proxy: Proxy | None = Field(default=None, repr=False, description="Outbound proxy, http:// or socks5://.")
     ca_file: CaFile | None = Field(default=None, description="PEM file of further authorities to trust.")
     limits: Limits = Field(default_factory=Limits)
 

@@ -80,7 +80,7 @@ class DestinationSettings(BaseModel):
     )
     concurrency: int = Field(default=4, gt=0, description="Hand-overs being delivered at the same time.")
     rate: float | None = Field(default=None, gt=0, description="Hand-overs a second at the most.")
-    proxy: Proxy | None = Field(default=None, description="Outbound proxy, http:// or socks5://.")
+    proxy: Proxy | None = Field(default=None, repr=False, description="Outbound proxy, http:// or socks5://.")
     ca_file: CaFile | None = Field(default=None, description="PEM file of further authorities to trust.")
 
 

@@ -290,13 +290,14 @@ async def test_a_door_whose_port_is_taken_is_told_and_opens_once_it_is_free(
     port = taken.sockets[0].getsockname()[1]
     house = make(channels={"mail": {"door": {"port": port}}})
     starting = asyncio.create_task(house.start())
-    await asyncio.sleep(0.5)
+    async with asyncio.timeout(30):
+        while str(port) not in house.log.getvalue():
+            await asyncio.sleep(0.05)
     assert not starting.done(), "it waits for its door, everything else is open"
     taken.close()
     await taken.wait_closed()
     await starting
     try:
-        assert str(port) in house.log.getvalue()
         assert (await Mail().bring(house, 1, office=office)).taken
         await house.idle()
     finally:

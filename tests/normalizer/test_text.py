@@ -23,9 +23,9 @@ def test_surrogates_are_joined_or_replaced() -> None:
 
 
 def test_marks_without_end_are_cut_and_cost_no_time() -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     cleaned = text.clean("a" + "\u0301\u0316" * 100_000 + "b")
-    assert time.perf_counter() - begun < 1.0  # composing them all takes minutes
+    assert time.process_time() - begun < 5  # composing them all takes minutes
     assert len(cleaned) <= text.MAX_MARKS + 2
     assert cleaned.endswith("b")
 

@@ -153,11 +153,11 @@ def test_a_template_cannot_leave_its_box(tmp_path: Path, body: str) -> None:
     ],
 )
 def test_a_template_cannot_run_away(tmp_path: Path, body: str) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     templates = one(tmp_path, body)
     with pytest.raises(TemplateFailure):
         rendered(templates)
-    assert time.perf_counter() - begun < 2.0
+    assert time.process_time() - begun < 5
 
 
 def test_what_it_makes_is_bounded(tmp_path: Path) -> None:

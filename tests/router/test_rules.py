@@ -163,10 +163,12 @@ def test_ten_rules_over_an_ordinary_message_cost_little() -> None:
         words=words,
     )
     facts = seen("我的产品坏了，我要投诉。" * 20)
-    begun = time.perf_counter()
+    begun = time.process_time()
     for _ in range(200):
         rules.decide(facts)
-    assert (time.perf_counter() - begun) / 200 < 0.002  # some 50 µs on an idle machine
+    assert (
+        time.process_time() - begun
+    ) / 200 < 0.02  # some 50 µs on an idle machine: this finds only what runs away
 
 
 @pytest.mark.parametrize(
