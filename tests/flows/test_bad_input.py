@@ -290,9 +290,7 @@ async def test_a_door_whose_port_is_taken_is_told_and_opens_once_it_is_free(
     port = taken.sockets[0].getsockname()[1]
     house = make(channels={"mail": {"door": {"port": port}}})
     starting = asyncio.create_task(house.start())
-    async with asyncio.timeout(30):
-        while str(port) not in house.log.getvalue():
-            await asyncio.sleep(0.05)
+    await house.until(lambda: str(port) in house.log.getvalue())
     assert not starting.done(), "it waits for its door, everything else is open"
     taken.close()
     await taken.wait_closed()

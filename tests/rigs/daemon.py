@@ -219,7 +219,7 @@ class House:
 
     # ---- waiting
 
-    async def until(self, holds: Callable[[], Any], seconds: float = 10.0) -> Any:
+    async def until(self, holds: Callable[[], Any], seconds: float = 30.0) -> Any:
         """Wait for a condition, plain or asynchronous; its value."""
         end = asyncio.get_running_loop().time() + seconds
         while True:
@@ -233,7 +233,7 @@ class House:
             )
             await asyncio.sleep(0.02)
 
-    async def idle(self, seconds: float = 15.0) -> None:
+    async def idle(self, seconds: float = 30.0) -> None:
         """Wait until nothing is due or under way, neither in nor out."""
         await self.until(self._nothing_open, seconds)
 
