@@ -11,8 +11,9 @@ from connectors.contract import Accept, Batch, Connector
 from connectors.email import EmailSettings, FileSettings
 from connectors.email.compose import Sender
 from connectors.email.door import Door
+from connectors.email.files import FileOutgoing
 from connectors.email.mailbox import Mailbox
-from connectors.email.outgoing import FileOutgoing, Outgoing, SmtpOutgoing
+from connectors.email.outgoing import Outgoing, SmtpOutgoing
 from connectors.email.tunnel import Tunnel
 from model import health
 from model.delivery import Message, Receipt

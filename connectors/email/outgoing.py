@@ -1,20 +1,17 @@
-"""Ways out for mail: a server that takes it, over a few warm connections, or a folder of files."""
+"""The way out for mail through a server, over a few warm connections."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import os
 import re
 import ssl
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import aiosmtplib
 
-from connectors.email import FileSettings, SmtpSettings
+from connectors.email import SmtpSettings
 from connectors.email.answers import Stage, failure, tidy
 from connectors.email.compose import Mail, Sender, compose
 from connectors.email.tunnel import Tunnel
@@ -22,7 +19,7 @@ from model import health
 from model.delivery import Message, Receipt
 from model.failures import PermanentFailure, Reason, TemporaryFailure, Uncertain
 from model.health import Health, HealthState
-from model.tools import Clock, Tools
+from model.tools import Tools
 
 DOT = re.compile(rb"(?m)^\.")
 PORTS = {"tls": 465, "starttls": 587, "none": 25}
@@ -265,69 +262,6 @@ class SmtpOutgoing:
 
 class _Stale(Exception):
     """The server had hung up before the exchange began."""
-
-
-class FileOutgoing:
-    """Writes each mail to an .eml file; a second try of the same message replaces the first."""
-
-    def __init__(self, settings: FileSettings, sender: Sender, tools: Tools) -> None:
-        self._folder = Path(settings.folder)
-        self._sender = sender
-        self._clock: Clock = tools.clock
-
-    async def open(self) -> None:
-        """Make the folder."""
-        with contextlib.suppress(OSError):  # what is wrong is told by probe and send
-            await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
-
-    async def close(self) -> None:
-        """Nothing is held open."""
-
-    async def probe(self) -> Health:
-        """Whether the folder can be written to."""
-        if await asyncio.to_thread(os.access, self._folder, os.W_OK | os.X_OK):
-            return health.OK
-        return _failing(
-            f"cannot write to {self._folder}", "make the folder, or give the daemon's user write access"
-        )
-
-    async def send(self, message: Message) -> Receipt:
-        """Write the file: whole and synced under its name, or not there."""
-        mail = compose(message, self._sender, self._clock.now())
-        path = self._folder / file_name(message)
-        try:
-            await asyncio.to_thread(
-                write_whole, path, f"Return-Path: <{mail.sender}>\r\n".encode() + mail.data
-            )
-        except OSError as error:
-            raise TemporaryFailure(Reason.SERVER, f"cannot write {path.name}: {error.strerror}") from None
-        return Receipt(mail.message_id, self._clock.now(), {"file": path.name})
-
-
-def file_name(message: Message) -> str:
-    """Name of a message's file: told by its key, so that it is the same on every try."""
-    mark = hashlib.sha256(message.key.encode()).hexdigest()[:16]
-    reference = re.sub(r"[^A-Za-z0-9-]", "", message.reference)[:40] or "message"
-    return f"{reference}-{message.purpose.value}-{mark}.eml"
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole and synced, or as it was: temporary name, fsync, rename, fsync."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def tls_context(ca_file: str | None) -> ssl.SSLContext:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from connectors.email import outgoing
 from model.delivery import Message, OutgoingFile, Purpose
 from model.draft import Identity
 from model.failures import PermanentFailure, Reason, TemporaryFailure, Uncertain
@@ -203,47 +201,6 @@ async def test_the_probe_is_a_round_trip(make: Make) -> None:
         made = settings(sink)
     async with make(made) as connector:
         assert (await connector.outgoing.probe()).state is HealthState.FAILING
-
-
-async def test_the_file_transport_writes_whole_files_and_replaces_on_a_second_try(
-    make: Make, tmp_path: Path
-) -> None:
-    folder = tmp_path / "out" / "going"
-    made = settings(outgoing={"transport": "file", "folder": str(folder)}, door=None)
-    async with make(made) as connector:
-        await connector.send(message(1))
-        await connector.send(message(1))
-        receipt = await connector.send(message(2))
-        assert (await connector.probe()).ok
-    names = sorted(path.name for path in folder.iterdir())
-    assert len(names) == 2
-    assert receipt.data["file"] in names
-    text = (folder / receipt.data["file"]).read_bytes()
-    assert text.startswith(b"Return-Path: <feedback@office.example>\r\nFrom: ")
-    assert receipt.remote_id.encode() in text
-
-
-async def test_a_folder_that_cannot_be_written_is_a_temporary_failure(make: Make, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    made = settings(outgoing={"transport": "file", "folder": str(tmp_path / "file" / "x")}, door=None)
-    async with make(made) as connector:
-        with pytest.raises(TemporaryFailure):
-            await connector.send(message())
-        assert (await connector.probe()).state is HealthState.FAILING
-
-
-def test_a_write_that_fails_leaves_the_old_file_and_no_rubbish(tmp_path: Path, monkeypatch: Any) -> None:
-    path = tmp_path / "a.eml"
-    outgoing.write_whole(path, b"old")
-
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(outgoing.os, "fsync", full)
-    with pytest.raises(OSError, match="space"):
-        outgoing.write_whole(path, b"new")
-    assert [one.name for one in tmp_path.iterdir()] == ["a.eml"]
-    assert path.read_bytes() == b"old"
 
 
 async def test_nothing_sent_is_logged(make: Make, bench: Workbench) -> None:
