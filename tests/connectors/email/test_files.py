@@ -15,6 +15,11 @@ from tests.connectors.email.test_outgoing import Make, message
 from tests.rigs.email import settings
 
 
+def listed(folder: Path) -> set[str]:
+    """Names of what stands in a folder."""
+    return {path.name for path in folder.iterdir()}
+
+
 async def test_the_file_transport_writes_whole_files_and_replaces_on_a_second_try(
     make: Make, tmp_path: Path
 ) -> None:
@@ -52,7 +57,7 @@ async def test_mails_of_many_senders_are_written_together_and_one_bad_one_fails_
             *(connector.send(message(n)) for n in range(6)), return_exceptions=True
         )
     assert [n for n, result in enumerate(results) if isinstance(result, TemporaryFailure)] == [3]
-    names = {path.name for path in tmp_path.iterdir()}
+    names = listed(tmp_path)
     assert len(names) == 6 and not any(name.endswith(".tmp") for name in names)
 
 
