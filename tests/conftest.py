@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,6 +11,10 @@ import pytest
 from store.store import Store
 from tests import databases
 from tests.rigs.tools import CountingIds, FixedClock
+
+# `make test` hands its own state down; a test that runs make must not inherit it.
+for _name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
+    os.environ.pop(_name, None)
 
 
 @pytest.fixture
