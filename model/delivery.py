@@ -97,8 +97,6 @@ class Outcome(StrEnum):
     TEMPORARY = "temporary"
     PERMANENT = "permanent"
     UNCERTAIN = "uncertain"
-    INTERRUPTED = "interrupted"
-    """The daemon stopped before the far side could have accepted it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
