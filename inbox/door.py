@@ -13,7 +13,7 @@ import orjson
 from aiohttp import web
 
 from connectors.channel import Channel
-from connectors.contract import Answer, Busy, Request, Response
+from connectors.contract import Answer, Batch, Busy, Request, Response
 from inbox.accept import Acceptor
 from model.delivery import Message
 from model.envelope import Accepted
@@ -117,7 +117,7 @@ class Door:
                 503, "nothing can be taken in right now; please try again", retry_after=wait_s
             )
 
-    async def _accept(self, channel: Channel, request: Request, batch: Any) -> Response:
+    async def _accept(self, channel: Channel, request: Request, batch: Batch) -> Response:
         if not batch.envelopes:
             return batch.response or Response(status=200)
         accepted = await self._acceptor.accept(channel, batch)
@@ -127,7 +127,7 @@ class Door:
         if ridden is not None:
             return ridden
         if batch.response is not None:
-            return batch.response  # type: ignore[no-any-return]
+            return batch.response
         answers = [
             Answer(reference=a.reference, status_url=self._status_url(a.reference), repeat=a.repeat)
             for a in accepted
