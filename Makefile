@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
 JOBS ?= 2
 PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadfile -rs
 
-.PHONY: help setup run check test prove bench docs clean
+.PHONY: help setup run check test prove bench docs lock clean
 
 help: ## Tell what there is
 	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 14
@@ -49,6 +49,14 @@ bench: $(VENV)/dev.stamp ## Measure, side by side with a bare echo
 docs: $(VENV)/dev.stamp ## Write the reference from the code, and build the pages into site/
 	@set -e; for page in docs/generate_*.py; do echo "$$page"; $(BIN)/python "$$page"; done
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# The smaller lock takes the versions of the larger one: what is tested is what runs.
+lock: ## Write the lock files anew, after pyproject.toml changed; what is pinned stays unless it must move
+	$(BIN)/python -m venv .venv/lock && .venv/lock/bin/pip --quiet install uv
+	@set -e; for name in dev run; do \
+		.venv/lock/bin/uv pip compile pyproject.toml --quiet --extra all --group $$name --universal --python-version 3.11 \
+			--generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
+			$$([ $$name = run ] && echo --constraint requirements/dev.lock) --output-file requirements/$$name.lock; done
 
 clean: ## Remove what was made here, the demonstration's data (var/) excepted
 	rm -rf $(VENV) site dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
