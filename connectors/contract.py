@@ -12,7 +12,9 @@ methods; there are no flags, and no method that only refuses:
     Listener     listen(accept)                    has a door that is not HTTP (SMTP); answers after accept
     Sender       send(message) -> Receipt          one try; message.key is the idempotency key
     Resolver     resolve(message) -> Receipt|None  after Uncertain: looks up whether it was taken
-    Downloader   download(reference) -> stream     for media that expire
+    Splitter     parts(message) -> messages        pure; what needs several calls at the far side, one each
+    Downloader   download(reference) -> Media      files that a source only names, and that expire there
+    Profiler     profile(identity) -> Profile      who somebody is, as far as the platform tells
 
 Rules for all of them (the contract suite runs them over every kind):
 
@@ -24,7 +26,7 @@ Rules for all of them (the contract suite runs them over every kind):
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -33,10 +35,12 @@ from typing import Any, Protocol, Self, runtime_checkable
 from pydantic import BaseModel, ConfigDict, Field
 
 from model.delivery import Message, OnUncertain, Receipt
+from model.draft import Identity
 from model.envelope import Accepted, Envelope
 from model.health import Health
 from model.outbound import CaFile, Proxy
-from model.tools import Tools
+from model.tools import Raw, Tools
+from model.window import Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +85,8 @@ class Batch:
     """JSON values that name, at the source, what `confirm` is to flag, move or delete."""
     response: Response | None = None
     """The answer to a handshake; None lets the door answer in its own words."""
+    wake: bool = False
+    """The source only said that there is something: let the channel's own `fetch` look at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,10 +188,49 @@ class Resolver(Protocol):
 
 
 @runtime_checkable
-class Downloader(Protocol):
-    """Fetches media that a source only names."""
+class Splitter(Protocol):
+    """Says how a message must be cut: each part becomes a delivery of its own, in order.
 
-    def download(self, reference: str) -> AsyncIterator[bytes]: ...
+    One delivery is one call that the far side counts, so that a crash between two parts repeats neither.
+    """
+
+    def parts(self, message: Message) -> Sequence[Message]:
+        """The message as the far side takes it: long text in pieces, each file by itself; usually just one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Media:
+    """A file that was only named, and what the far side told of it on fetching."""
+
+    raw: Raw
+    media_type: str | None = None
+    filename: str | None = None
+
+
+@runtime_checkable
+class Downloader(Protocol):
+    """Fetches media that a source only names (`Part.reference`), after registering, before they expire."""
+
+    async def download(self, reference: str) -> Media:
+        """One try. Raises TemporaryFailure, or PermanentFailure when it is gone or larger than the channel takes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """Who somebody is, as far as the platform tells; empty where it does not."""
+
+    name: str = ""
+    language: str | None = None
+    identities: tuple[Identity, ...] = ()
+    """Further identities of the same person that the platform vouches for (`unionid`)."""
+
+
+@runtime_checkable
+class Profiler(Protocol):
+    """Can ask the platform about a person who is new to us or has no name yet."""
+
+    async def profile(self, identity: Identity) -> Profile:
+        """One try. Raises TemporaryFailure or PermanentFailure."""
 
 
 class Limits(BaseModel):
@@ -218,6 +263,19 @@ class ChannelSettings(BaseModel):
     on_uncertain: OnUncertain | None = Field(
         default=None, description="What to do when nobody can know whether a message was taken."
     )
+    windows: Mapping[str, Window] = Field(
+        default_factory=dict,
+        description="What opens a customer's reply window, and how wide; no entry: always open.",
+    )
+    fallback: Sequence[str] = Field(
+        default=(),
+        description="What carries an answer when the window is closed, first that can: `template` (this channel, what "
+        "the platform allows then) or the name of a channel that reaches another identity of the contact.",
+    )
+    burst: timedelta = Field(
+        default=timedelta(0),
+        description="Messages of one conversation that follow each other within this pause are one record with parts.",
+    )
     answer_within: float = Field(
         default=0.0,
         ge=0,
@@ -239,6 +297,10 @@ class ChannelSettings(BaseModel):
         """Plain options that the kind's reader needs; JSON values, no secrets."""
         return {}
 
+    def outside_window(self) -> bool:
+        """Whether the kind, as configured, can send something when the window is closed (`Message.outside_window`)."""
+        return False
+
     def addresses(self) -> Sequence[str]:
         """Addresses that are ours: never acknowledged, never copied."""
         return ()
@@ -254,6 +316,8 @@ class ConnectorSpec:
     on_uncertain: OnUncertain
     """The policy when the settings name none: RESEND only where a second try is recognised at the far side."""
     summary: str
+    reaches: tuple[str, ...] = ()
+    """Kinds of identity that it can write to first (`email`, `phone`); empty: only whoever wrote by it."""
     extra: str | None = None
     """The extra of this distribution that brings the kind's libraries, where the plain installation has them not."""
     requires: tuple[str, ...] = ()

@@ -74,6 +74,8 @@ class Message:
     """What the kind's reader put in `Draft.envelope_to`."""
     token: str = ""
     """Signed token by which an answer to this message finds its record."""
+    outside_window: bool = False
+    """The customer's reply window is closed: send only what the platform allows then (a template, a tag)."""
 
     @property
     def automatic(self) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
+from model.failures import Reason
 from model.tools import Raw
 
 
@@ -27,6 +29,37 @@ class Part:
     data: Raw | None
     content_id: str | None = None
     omitted: str | None = None
+    reference: str | None = None
+    """What the connector's `download` takes, where the source only names the file; `data` is None then."""
+
+
+class Fate(StrEnum):
+    """What a source says became of a message of ours."""
+
+    DELIVERED = "delivered"
+    READ = "read"
+    DELAYED = "delayed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a source tells of one message of ours: a bounce, a delivery report, a status, an echo.
+
+    It names the message by the far side's id (`remote_id`, as in the Receipt), by our own key where the far side
+    hands it back, or, for a mail, by the token that it carried.
+    """
+
+    fate: Fate
+    remote_id: str | None = None
+    key: str | None = None
+    token: str | None = None
+    to: Identity | None = None
+    """Whom it did not reach, where only one of several recipients is meant."""
+    reason: Reason | None = None
+    """Of a failure; RECIPIENT marks the contact's identity unreachable."""
+    detail: str = ""
+    """Codes and the far side's words: never a customer's text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +108,17 @@ class Draft:
     """Every rule of the kind that forbids an automatic answer to it, by name."""
     suspicious: str | None = None
     """Why a person should look before it is registered, or None."""
+    signal: str | None = None
+    """What happened, where nobody said anything: `followed`, `unfollowed`, `menu`, `read`, `edited`, `reports` …
+
+    A signal joins the record of its conversation as an event, and is ignored, with a row, where there is none.
+    It is never acknowledged and changes no state.
+    One with text (`edited`) whose record is not known is registered like a message.
+    """
+    opens: str = "message"
+    """Which of the channel's `windows` it opens for our answers; empty for none."""
+    reports: tuple[Report, ...] = ()
+    """What the source tells of messages of ours."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Further fields of the source, for rules and destinations."""
     omissions: tuple[str, ...] = ()
