@@ -241,5 +241,5 @@ SPEC = ConnectorSpec(
     on_uncertain=OnUncertain.RESEND,
     summary="Mail: read over IMAP or taken in at an SMTP or LMTP door, answered over SMTP.",
     extra="email",
-    requires=("aioimaplib", "aiosmtpd", "aiosmtplib"),
+    requires=("aioimaplib", "aiosmtpd", "aiosmtplib", "asn1crypto", "tnefparse"),
 )
