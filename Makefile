@@ -55,7 +55,7 @@ lock: ## Write the lock files anew, after pyproject.toml changed; what is pinned
 	$(BIN)/python -m venv .venv/lock && .venv/lock/bin/pip --quiet install uv
 	@set -e; for name in dev run; do \
 		.venv/lock/bin/uv pip compile pyproject.toml --quiet --extra all --group $$name --universal --python-version 3.11 \
-			--generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
+			--generate-hashes --no-header \
 			$$([ $$name = run ] && echo --constraint requirements/dev.lock) --output-file requirements/$$name.lock; done
 
 clean: ## Remove what was made here, the demonstration's data (var/) excepted
