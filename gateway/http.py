@@ -6,17 +6,19 @@ import asyncio
 import os
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace, TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import aiohttp
 from yarl import URL
 
 from gateway import addresses
 from model.failures import PermanentFailure, Reason, SendFailure, TemporaryFailure, Uncertain
-from model.tools import HttpAnswer
+from model.tools import HttpAnswer, Loaded, Raw, Spool
+
+T = TypeVar("T")
 
 #: Idle connections are dropped after so many seconds: one that the far side closes just as we use it
 #: again would leave a message uncertain.
@@ -25,6 +27,11 @@ _KEEP_IDLE = 1.5
 _TRIES = 3
 _UNSENDABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _PROXIES = ("http", "https", "socks5")
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+#: Redirects that are followed when a file is loaded.
+_MOST_REDIRECTS = 5
+#: Headers that are for one origin only, and are not taken along to another.
+_FOR_ONE_ORIGIN = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 
 @dataclass(slots=True)
@@ -48,7 +55,9 @@ class ClientHttp:
         proxy: str | None = None,
         ca_file: str | None = None,
         resolve: addresses.Resolve = addresses.resolve,
+        spool: Spool | None = None,
     ) -> None:
+        self._spool: Spool = spool or _Memory()
         self._socks = self._proxy = None
         if proxy is not None:
             scheme = _scheme(proxy)
@@ -93,9 +102,9 @@ class ClientHttp:
         tried, asked, sent = _Try(), _parsed(url, from_data=public_only), _sendable(headers or {})
         try:
             async with asyncio.timeout(timeout):
-                if public_only:
-                    return await self._to_public(tried, method, asked, sent, body, limit)
-                return await self._exchange(self._opened(), tried, method, asked, sent, body, limit)
+                return await self._ask(
+                    tried, method, asked, sent, body, lambda answer: _whole(answer, limit), public_only
+                )
         except TimeoutError:
             if tried.begun:
                 raise Uncertain(f"no whole answer within {timeout:g} s") from None
@@ -105,6 +114,74 @@ class ClientHttp:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _failure(error, tried, from_data=public_only) from None
 
+    async def load(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 120.0,
+        public_only: bool = False,
+        limit: int = 52_428_800,
+    ) -> Loaded:
+        """GET a file through the spool, as `model.tools.Http` tells. No failure repeats an address."""
+        asked, sent = _parsed(url, from_data=public_only), _sendable(headers or {})
+        tried = _Try()
+        try:
+            async with asyncio.timeout(timeout):
+                for _ in range(_MOST_REDIRECTS + 1):
+                    tried = _Try()
+                    got = await self._ask(
+                        tried, "GET", asked, sent, None, lambda answer: self._kept(answer, limit), public_only
+                    )
+                    if isinstance(got, Loaded):
+                        return got
+                    there = _redirected(asked, got, from_data=public_only)
+                    if there.origin() != asked.origin():
+                        sent = {name: sent[name] for name in sent if name.lower() not in _FOR_ONE_ORIGIN}
+                    asked = there
+        except TimeoutError:
+            raise TemporaryFailure(Reason.TIMEOUT, f"no whole answer within {timeout:g} s") from None
+        except Uncertain as error:  # nothing was asked to be done, so nothing is uncertain
+            raise TemporaryFailure(Reason.UNREACHABLE, error.detail) from None
+        except SendFailure:
+            raise
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            failure = _failure(error, tried, from_data=public_only)
+            if isinstance(failure, Uncertain):
+                failure = TemporaryFailure(Reason.UNREACHABLE, failure.detail)
+            raise failure from None
+        raise PermanentFailure(Reason.REQUEST, f"more than {_MOST_REDIRECTS} redirects")
+
+    async def _kept(self, answer: aiohttp.ClientResponse, limit: int) -> Loaded | str:
+        """The answer, its body in the spool, or the address that it redirects to."""
+        if answer.status in _REDIRECTS and (there := answer.headers.get("Location")):
+            answer.close()
+            return there
+        too_large = PermanentFailure(Reason.REQUEST, f"the file is larger than {limit} bytes")
+        if answer.content_length is not None and answer.content_length > limit:
+            answer.close()
+            raise too_large
+        try:
+            raw: Raw = await self._spool.keep(answer.content.iter_any(), limit)
+        except OverflowError:
+            answer.close()
+            raise too_large from None
+        return Loaded(answer.status, _lower(answer), raw)
+
+    async def _ask(
+        self,
+        tried: _Try,
+        method: str,
+        url: URL,
+        headers: dict[str, str],
+        body: bytes | None,
+        read: Callable[[aiohttp.ClientResponse], Awaitable[T]],
+        public_only: bool,
+    ) -> T:
+        if public_only:
+            return await self._to_public(tried, method, url, headers, body, read)
+        return await self._exchange(self._opened(), tried, method, url, headers, body, read)
+
     async def _exchange(
         self,
         session: aiohttp.ClientSession,
@@ -113,9 +190,9 @@ class ClientHttp:
         url: URL,
         headers: dict[str, str],
         body: bytes | None,
-        limit: int,
+        read: Callable[[aiohttp.ClientResponse], Awaitable[T]],
         **more: Any,
-    ) -> HttpAnswer:
+    ) -> T:
         request = session.request(
             method,
             url,
@@ -127,18 +204,17 @@ class ClientHttp:
             **more,
         )
         async with request as answer:
-            content = bytearray()
-            async for chunk in answer.content.iter_any():
-                content += chunk
-                if len(content) >= limit:
-                    answer.close()  # the rest is not wanted, and the connection not worth keeping
-                    break
-            got = {name.lower(): value for name, value in answer.headers.items()}
-            return HttpAnswer(answer.status, got, bytes(content[:limit]))
+            return await read(answer)
 
     async def _to_public(
-        self, tried: _Try, method: str, url: URL, headers: dict[str, str], body: bytes | None, limit: int
-    ) -> HttpAnswer:
+        self,
+        tried: _Try,
+        method: str,
+        url: URL,
+        headers: dict[str, str],
+        body: bytes | None,
+        read: Callable[[aiohttp.ClientResponse], Awaitable[T]],
+    ) -> T:
         """An exchange with one of the vetted addresses of a name, and no other.
 
         The name is looked up once, here, and the connection, a proxy's too, is made to the address: what the
@@ -158,7 +234,7 @@ class ClientHttp:
                     url.with_host(address),
                     headers,
                     body,
-                    limit,
+                    read,
                     server_hostname=host.rstrip("."),
                 )
             except aiohttp.ClientConnectorError as error:
@@ -211,6 +287,44 @@ class ClientHttp:
             trace_configs=[trace],
             trust_env=False,
         )
+
+
+class _Memory:
+    """A spool for a client that loads nothing large."""
+
+    async def keep(self, chunks: AsyncIterator[bytes], limit: int) -> Raw:
+        kept = bytearray()
+        async for chunk in chunks:
+            kept += chunk
+            if len(kept) > limit:
+                raise OverflowError(f"more than {limit} bytes")
+        return bytes(kept)
+
+
+async def _whole(answer: aiohttp.ClientResponse, limit: int) -> HttpAnswer:
+    """An answer in memory, cut at the limit."""
+    content = bytearray()
+    async for chunk in answer.content.iter_any():
+        content += chunk
+        if len(content) >= limit:
+            answer.close()  # the rest is not wanted, and the connection not worth keeping
+            break
+    return HttpAnswer(answer.status, _lower(answer), bytes(content[:limit]))
+
+
+def _lower(answer: aiohttp.ClientResponse) -> dict[str, str]:
+    return {name.lower(): value for name, value in answer.headers.items()}
+
+
+def _redirected(asked: URL, location: str, *, from_data: bool) -> URL:
+    """Where a redirect leads; whoever answered chose it, so a bad one is no mistake of the operator's."""
+    try:
+        there = _parsed(str(asked.join(URL(location))), from_data=from_data)
+    except (ValueError, SendFailure):
+        raise PermanentFailure(
+            Reason.REQUEST, "it redirects to what is no address of http or https"
+        ) from None
+    return there.with_fragment(None)
 
 
 async def _begins(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: Any) -> None:

@@ -227,14 +227,15 @@ class Openings:
         if previous is not None:
             self._closing.add(task := asyncio.get_running_loop().create_task(_close_after(previous, _FINISH)))
             task.add_done_callback(self._closing.discard)
-        http = self._https[name] = ClientHttp(proxy=proxy, ca_file=ca_file)
+        spool = FileSpool(house.store.folder / "spool", _SPOOL_MEMORY)
+        http = self._https[name] = ClientHttp(proxy=proxy, ca_file=ca_file, spool=spool)
         return Tools(
             name=name,
             clock=house.clock,
             ids=house.ids,
             http=http,
-            spool=FileSpool(house.store.folder / "spool", _SPOOL_MEMORY),
-            vault=StoreVault(house.store, name),
+            spool=spool,
+            vault=StoreVault(house.store, name, house.loaded.settings.leases),
             log=channel_log(name, kind),
             secret=house.store.secret,
         )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
+import itertools
 import os
 import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -16,8 +19,12 @@ from typing import BinaryIO
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from model.failures import Reason, TemporaryFailure
 from model.tools import Raw, Spooled
+from store import leases
+from store.errors import StoreBusy
 from store.schema import vault
+from store.settings import LeaseSettings
 from store.store import Store
 
 #: Bits of a UUIDv7 that are not time, version or variant (RFC 9562 §5.7).
@@ -27,6 +34,10 @@ _START = (1 << (_TAIL - 1)) - 1
 #: Random bytes fetched at once, and those that one identifier takes.
 _POOL, _TAKE = 4096, 10
 _CHUNK = 262_144
+#: How long one waits for a lease that another process holds before it asks again, seconds: doubled up to the last.
+_ASK_FIRST, _ASK_LAST = 0.05, 1.0
+#: Numbers the holders of this process: two tasks of one process exclude each other, too.
+_HOLDERS = itertools.count(1)
 
 
 class SystemClock:
@@ -152,9 +163,11 @@ def _discard(name: str) -> None:
 class StoreVault:
     """Tokens of one owner (a channel or a destination) in the store; durable before `put` returns."""
 
-    def __init__(self, store: Store, owner: str) -> None:
+    def __init__(self, store: Store, owner: str, settings: LeaseSettings | None = None) -> None:
         self._store = store
         self._owner = owner
+        self._leases = settings or LeaseSettings()
+        self._ours: dict[str, asyncio.Lock] = {}
 
     async def get(self, name: str) -> str | None:
         """The value, or None when nothing was put under the name."""
@@ -173,6 +186,59 @@ class StoreVault:
             connection.execute(statement.on_conflict_do_update(index_elements=[vault.c.name], set_=taken))
 
         await self._store.run(put, "vault")
+
+    def alone(self, name: str) -> AbstractAsyncContextManager[None]:
+        """Hold a lease while the block runs, renewed for as long as it takes.
+
+        When it cannot be renewed in time, the block is cancelled and TemporaryFailure raised, before
+        another process can have it.
+        """
+        return self._alone(name)
+
+    @contextlib.asynccontextmanager
+    async def _alone(self, name: str) -> AsyncIterator[None]:
+        lease, holder = f"vault:{self._key(name)}", f"{self._store.owner}:{next(_HOLDERS)}"
+        async with self._ours.setdefault(name, asyncio.Lock()):  # so that one task a process asks the store
+            until = await self._taken(lease, holder)
+            try:
+                async with asyncio.timeout_at(until) as scope:
+                    renewing = asyncio.create_task(self._renewed(lease, holder, scope))
+                    try:
+                        yield
+                    finally:
+                        renewing.cancel()
+                        await asyncio.wait([renewing])
+            except TimeoutError:
+                if not scope.expired():
+                    raise
+                raise TemporaryFailure(Reason.SERVER, "the lease on a token could not be renewed") from None
+            finally:
+                with contextlib.suppress(StoreBusy):  # it ends by itself
+                    await self._store.run(lambda c: leases.give_back(c, lease, holder), "lease")
+
+    async def _taken(self, lease: str, holder: str) -> float:
+        """Wait for the lease; the time of the loop until which it is ours."""
+        wait = _ASK_FIRST
+        while (until := await self._take(lease, holder)) is None:
+            await self._store.clock.sleep(wait)
+            wait = min(wait * 2, _ASK_LAST)
+        return until
+
+    async def _take(self, lease: str, holder: str) -> float | None:
+        asked, ttl, now = asyncio.get_running_loop().time(), self._leases.ttl, self._store.now()
+        if await self._store.run(lambda c: leases.take(c, lease, holder, ttl, now), "lease") is None:
+            return None
+        return asked + ttl.total_seconds()
+
+    async def _renewed(self, lease: str, holder: str, scope: asyncio.Timeout) -> None:
+        while True:
+            await asyncio.sleep(self._leases.renew.total_seconds())
+            with contextlib.suppress(StoreBusy):  # tried again for as long as it is ours
+                until = await self._take(lease, holder)
+                if until is None:
+                    scope.reschedule(asyncio.get_running_loop().time())
+                    return
+                scope.reschedule(until)
 
     def _key(self, name: str) -> str:
         return f"{self._owner}/{name}"

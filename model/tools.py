@@ -6,6 +6,7 @@ They are Protocols, so that tests hand in their own and no kind reaches for a cl
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -57,6 +58,15 @@ class HttpAnswer:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A file that a far side answered with; header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    raw: Raw
+
+
 class Http(Protocol):
     """HTTP to a far side, through the channel's proxy and CA."""
 
@@ -79,6 +89,21 @@ class Http(Protocol):
         An answer's body beyond `limit` bytes is cut there.
         """
 
+    async def load(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 120.0,  # seconds for the whole exchange
+        public_only: bool = False,
+        limit: int = 52_428_800,
+    ) -> Loaded:
+        """GET a file of any size up to `limit` bytes, spooled when large; any status is an answer.
+
+        Redirects are followed, at most five, each address checked anew. Raises TemporaryFailure when no whole
+        answer came, and PermanentFailure (`request`) when it is larger than `limit`.
+        """
+
 
 class Spool(Protocol):
     """Raw bytes of any size on their way to the store."""
@@ -93,6 +118,12 @@ class Vault(Protocol):
     async def get(self, name: str) -> str | None: ...
 
     async def put(self, name: str, value: str) -> None: ...
+
+    def alone(self, name: str) -> AbstractAsyncContextManager[None]:
+        """Hold a lease while the block runs: of all processes on this store, one at a time is in it.
+
+        For refreshing a token: read the value again inside, another may have just stored a fresh one.
+        """
 
 
 class Log(Protocol):

@@ -9,21 +9,23 @@ async with Workbench() as bench:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import ipaddress
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
 from model import ids as identifiers
 from model.failures import PermanentFailure, Reason, TemporaryFailure, Uncertain
-from model.tools import HttpAnswer, Raw, Spooled, Tools
+from model.tools import HttpAnswer, Loaded, Raw, Spool, Spooled, Tools
 
 #: The time of every test vector: 1795305600 seconds since the epoch.
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -71,10 +73,13 @@ class CountingIds:
 class LoopbackHttp:
     """Real HTTP by aiohttp with the failures that `model.tools.Http` promises; other hosts fail the test."""
 
-    def __init__(self) -> None:
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
         self._session: aiohttp.ClientSession | None = None
         self.public_only_urls: list[str] = []
         """URLs that were asked for with `public_only`, in order."""
+        self.public: set[str] = set()
+        """Beginnings of URLs that count as public ones: far sides of the test whose addresses come from data."""
 
     async def request(
         self,
@@ -87,15 +92,9 @@ class LoopbackHttp:
         public_only: bool = False,
         limit: int = 1_048_576,
     ) -> HttpAnswer:
-        if public_only:
-            self.public_only_urls.append(url)
-            raise PermanentFailure(Reason.CONFIG, "the address is not a public one")
-        if not _loopback(url):
-            raise AssertionError("tests contact loopback only")
-        if self._session is None:
-            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True))
+        session = self._checked(url, public_only)
         try:
-            async with self._session.request(
+            async with session.request(
                 method,
                 url,
                 headers=headers,
@@ -114,6 +113,47 @@ class LoopbackHttp:
             raise TemporaryFailure(Reason.UNREACHABLE, "cannot connect") from None
         except (aiohttp.ClientError, TimeoutError, ConnectionError):
             raise Uncertain("no whole answer came") from None
+
+    async def load(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 120.0,
+        public_only: bool = False,
+        limit: int = 52_428_800,
+    ) -> Loaded:
+        try:
+            for _ in range(6):
+                session = self._checked(url, public_only)
+                async with session.get(
+                    url,
+                    headers=headers,
+                    allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(total=timeout),
+                ) as answer:
+                    if answer.status in (301, 302, 303, 307, 308) and "Location" in answer.headers:
+                        url = urljoin(url, answer.headers["Location"])
+                        continue
+                    raw = await self._spool.keep(answer.content.iter_any(), limit)
+                    got = {name.lower(): value for name, value in answer.headers.items()}
+                    return Loaded(answer.status, got, raw)
+        except OverflowError:
+            raise PermanentFailure(Reason.REQUEST, f"the file is larger than {limit} bytes") from None
+        except (aiohttp.ClientError, TimeoutError, ConnectionError):
+            raise TemporaryFailure(Reason.UNREACHABLE, "no whole answer came") from None
+        raise PermanentFailure(Reason.REQUEST, "more than 5 redirects")
+
+    def _checked(self, url: str, public_only: bool) -> aiohttp.ClientSession:
+        if public_only:
+            self.public_only_urls.append(url)
+            if not any(url.startswith(one) for one in self.public):
+                raise PermanentFailure(Reason.RECIPIENT, "the address is not a public one")
+        if not _loopback(url):
+            raise AssertionError("tests contact loopback only")
+        if self._session is None:
+            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True))
+        return self._session
 
     async def close(self) -> None:
         if self._session is not None:
@@ -156,12 +196,21 @@ class MemoryVault:
 
     def __init__(self) -> None:
         self.values: dict[str, str] = {}
+        self._alone: dict[str, asyncio.Lock] = {}
 
     async def get(self, name: str) -> str | None:
         return self.values.get(name)
 
     async def put(self, name: str, value: str) -> None:
         self.values[name] = value
+
+    def alone(self, name: str) -> AbstractAsyncContextManager[None]:
+        return self._holding(self._alone.setdefault(name, asyncio.Lock()))
+
+    @contextlib.asynccontextmanager
+    async def _holding(self, lock: asyncio.Lock) -> AsyncIterator[None]:
+        async with lock:
+            yield
 
 
 class RecordingLog:
@@ -190,8 +239,8 @@ class Workbench:
         self._folder = TemporaryDirectory(prefix="forebay-rig-")
         self.clock = FixedClock(at)
         self.ids = CountingIds()
-        self.http = LoopbackHttp()
         self.spool = SmallSpool(Path(self._folder.name))
+        self.http = LoopbackHttp(self.spool)
         self.vault = MemoryVault()
         self.log = RecordingLog()
 
