@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from connectors.contract import ChannelSettings, Connector, ConnectorSpec, Limits
+from connectors.wire.posted import FileLimits, Rate
 from model.delivery import OnUncertain
 from model.tools import Tools
 
@@ -26,24 +27,6 @@ class FieldNames(_Part):
     company: str = Field(default="company", description="The customer's company.")
     subject: str = Field(default="subject", description="Subject.")
     message: str = Field(default="message", description="The message.")
-
-
-class FileLimits(_Part):
-    """What files may come with a form."""
-
-    count: int = Field(default=10, ge=0, description="Most files in one form.")
-    bytes: int = Field(default=10_485_760, gt=0, description="Largest file, bytes.")
-    types: tuple[str, ...] = Field(
-        default=(),
-        description="Allowed file name endings (.pdf) and media types (image/*); empty allows every type.",
-    )
-
-
-class Rate(_Part):
-    """How often one address may post."""
-
-    per_minute: float = Field(default=20.0, gt=0, description="Forms a minute in the long run.")
-    burst: int = Field(default=20, gt=0, description="Forms at once after a quiet time.")
 
 
 class FormLimits(Limits):

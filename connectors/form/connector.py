@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import html
 import json
 from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
 from types import TracebackType
 from typing import Self
 
 from connectors.contract import Answer, Batch, Request, Response
-from connectors.form import FileLimits, FormSettings
-from connectors.form.rate import Buckets
-from model import body, http, strict_json
+from connectors.form import FormSettings
+from connectors.wire import posted
+from connectors.wire.posted import KEY_HEADER
+from connectors.wire.rate import Buckets
+from model import body, http
 from model.delivery import Message, Receipt
 from model.envelope import Envelope
 from model.failures import Malformed, Reason, TemporaryFailure
 from model.health import Health, HealthState
 from model.tools import Tools
-
-#: The hidden field, and the header, in which a client names its submission.
-KEY_FIELD, KEY_HEADER = "key", "idempotency-key"
-#: Longer keys of clients are hashed: they go into an index.
-_LONGEST_KEY = 200
 
 
 class FormConnector:
@@ -72,7 +67,10 @@ class FormConnector:
         told = {"reference": one.reference, "status_url": one.status_url, "repeat": one.repeat}
         return Response(
             status=202,
-            headers={"content-type": "application/json", **self._cors(request)},
+            headers={
+                "content-type": "application/json",
+                **posted.cross_origin(request, self._settings.origins),
+            },
             body=json.dumps(told).encode(),
         )
 
@@ -85,18 +83,9 @@ class FormConnector:
         for name in self._settings.required:
             if not form.first(name):
                 raise Malformed(f"the field {name} is empty")
-        if any(len(value) > self._settings.max_characters for _, value in form.fields):
-            raise Malformed(f"a field is longer than {self._settings.max_characters} characters")
-        limits = self._settings.files
-        if len(form.files) > limits.count:
-            raise Malformed(f"more than {limits.count} files")
-        if any(len(file.data) > limits.bytes for file in form.files):
-            raise Malformed(f"a file is larger than {limits.bytes} bytes")
-        if not all(_allowed(file, limits) for file in form.files):
-            raise Malformed(f"a file is of none of the types {', '.join(limits.types)}")
+        posted.check(form, self._settings.files, self._settings.max_characters)
 
     def _envelope(self, request: Request, content_type: str, form: body.Form) -> Envelope:
-        given = request.headers.get(KEY_HEADER, "").strip() or form.first(KEY_FIELD).strip()
         facts = {
             "remote": request.remote,
             "accept_language": request.headers.get("accept-language", "")[:100],
@@ -105,24 +94,16 @@ class FormConnector:
         trapped = self._settings.honeypot is not None and form.first(self._settings.honeypot)
         return Envelope(
             account=self._tools.name,
-            source_id=_source_id(given) if given else self._tools.ids.new(),
-            fingerprint=fingerprint(form),
+            source_id=posted.source_id(request, form) or self._tools.ids.new(),
+            fingerprint=posted.fingerprint(form),
             raw=request.body,
             media_type=content_type,
             meta={name: fact for name, fact in facts.items() if fact},
             hold="a field that people do not see was filled: perhaps a robot" if trapped else None,
         )
 
-    def _cors(self, request: Request) -> Mapping[str, str]:
-        """Lets the listed origins' pages read our answer (Fetch standard, "CORS protocol")."""
-        origin = request.headers.get("origin", "")
-        allowed = self._settings.origins
-        if not origin or not (origin in allowed or "*" in allowed):
-            return {}
-        return {"access-control-allow-origin": http.header_value(origin), "vary": "origin"}
-
     def _preflight(self, request: Request) -> Mapping[str, str]:
-        allowed = self._cors(request)
+        allowed = posted.cross_origin(request, self._settings.origins)
         if not allowed:
             return {}
         return {
@@ -131,29 +112,6 @@ class FormConnector:
             "access-control-allow-headers": f"content-type, {KEY_HEADER}",
             "access-control-max-age": "3600",
         }
-
-
-def fingerprint(form: body.Form) -> str:
-    """Digest of what the customer made: fields by name and files, without the key, boundary and encoding."""
-    fields = sorted((name, value.replace("\r\n", "\n")) for name, value in form.fields if name != KEY_FIELD)
-    files = [(file.field, file.filename, hashlib.sha256(file.data).hexdigest()) for file in form.files]
-    return hashlib.sha256(strict_json.canonical([fields, files])).hexdigest()
-
-
-def _source_id(key: str) -> str:
-    if len(key) <= _LONGEST_KEY and key.isprintable():
-        return key
-    return "sha256:" + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _allowed(file: body.Upload, limits: FileLimits) -> bool:
-    if not limits.types:
-        return True
-    name = file.filename.lower()
-    return any(
-        name.endswith(one.lower()) if one.startswith(".") else fnmatchcase(file.media_type, one.lower())
-        for one in limits.types
-    )
 
 
 def _wants_page(request: Request) -> bool:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from connectors.form.rate import Buckets
+from connectors.wire.rate import Buckets
 
 
 def test_a_burst_passes_and_then_the_long_run_rate_holds() -> None:
