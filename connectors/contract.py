@@ -5,6 +5,8 @@ methods; there are no flags, and no method that only refuses:
 
     Fetcher      fetch(cursor, wait) -> Batch      polls or waits for what is new; never parses
                  confirm(handles)                  tells the source what we have; only after commit
+    Backfiller   survey(since), rewind(cursor, …)  a Fetcher that can go back for what came before
+    Authorised   authorised_until(), authorise()   has a right that ends, and that a person may have to give again
     Receiver     verify(request)                   pure; raises Unverified
                  receive(request) -> Batch         pure; a handshake is a Batch with a response, no envelopes
     Answerer     answer(request, accepted)         pure; the door's own words once the batch is stored
@@ -28,7 +30,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from types import TracebackType
 from typing import Any, Protocol, Self, runtime_checkable
 
@@ -85,6 +87,8 @@ class Batch:
     """JSON values that name, at the source, what `confirm` is to flag, move or delete."""
     response: Response | None = None
     """The answer to a handshake; None lets the door answer in its own words."""
+    health: Health | None = None
+    """What the source showed when not all of it was well (one folder of several); None: it was."""
     wake: bool = False
     """The source only said that there is something: let the channel's own `fetch` look at once."""
 
@@ -133,6 +137,31 @@ class Fetcher(Protocol):
 
     async def confirm(self, handles: Sequence[Any]) -> None:
         """Tell the source that these are stored. Safe to repeat; called again after a crash."""
+
+
+@runtime_checkable
+class Backfiller(Protocol):
+    """A Fetcher that can go back for what came before its first connection."""
+
+    async def survey(self, since: date) -> Mapping[str, int]:
+        """How much came since a day, by place (a folder); counted only, nothing is taken."""
+
+    def rewind(self, cursor: Mapping[str, Any] | None, since: date) -> Mapping[str, Any]:
+        """The cursor from which `fetch` gives that as well; pure. What is known already comes as a repeat."""
+
+
+@runtime_checkable
+class Authorised(Protocol):
+    """Works by a right that ends some day, and that a person may have to give anew."""
+
+    def authorised_until(self) -> datetime | None:
+        """When it ends unless somebody does something; None when not known, or never."""
+
+    def authorise(self) -> str:
+        """The address where a person consents; ValueError when none has to."""
+
+    async def authorised(self, answer: str) -> None:
+        """Use what the browser brought back: an address, or the code in it. ValueError when it is not ours."""
 
 
 @runtime_checkable

@@ -10,7 +10,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from console.links import Links
-from console.operations import Selection, channel_verbs, inbox_verbs, outbox_verbs
+from console.operations import ChannelArguments, Selection, channel_verbs, inbox_verbs, outbox_verbs
 from console.problems import Problem, invalid, verbs_spoken
 from console.seats import Seats, see_other, word
 from console.sessions import Session
@@ -91,7 +91,7 @@ class Mending:
         if verb is None:
             raise Problem(422, "choose what is to be done")
         with verbs_spoken():
-            await verb(request.match_info["name"], session.name)
+            await verb(request.match_info["name"], ChannelArguments(), session.name)
         return see_other("/desk/channels")
 
 

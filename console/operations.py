@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from aiohttp import web
@@ -26,6 +26,31 @@ class Selection(BaseModel):
     dry_run: bool = Field(default=False, description="Show what a replay would change, and change nothing.")
     reason: str = Field(default="", max_length=500, description="Why an envelope is ignored.")
     delivered: bool | None = Field(default=None, description="How an uncertain delivery is resolved.")
+
+
+class ChannelArguments(BaseModel):
+    """What a verb on a channel is told beside its name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    since: date | None = Field(
+        default=None, description="Day from which older messages are wanted (backfill)."
+    )
+    dry_run: bool = Field(default=False, description="Count what is there, and fetch nothing (backfill).")
+    answer: str | None = Field(
+        default=None,
+        max_length=8192,
+        description="The address that the browser was sent to after the consent, or the code in it (authorise).",
+    )
+
+
+ChannelVerb = Callable[[str, ChannelArguments, str], Awaitable[Facts]]
+
+
+async def _backfill(services: Services, name: str, told: ChannelArguments, actor: str) -> Facts:
+    if told.since is None:
+        raise Problem(422, "say from which day on, such as 2026-11-01", field="since")
+    return await services.channels.backfill(name, since=told.since, dry_run=told.dry_run, actor=actor)
 
 
 async def _ignore(services: Services, chosen: Selection, actor: str) -> Facts:
@@ -62,13 +87,15 @@ def outbox_verbs(services: Services) -> Mapping[str, Verb]:
     }
 
 
-def channel_verbs(services: Services) -> Mapping[str, Callable[[str, str], Awaitable[Facts]]]:
+def channel_verbs(services: Services) -> Mapping[str, ChannelVerb]:
     """What can be done with a channel, by name."""
     channels = services.channels
     return {
-        "probe": lambda name, actor: channels.probe(name, actor=actor),
-        "pause": lambda name, actor: channels.pause(name, actor=actor),
-        "resume": lambda name, actor: channels.resume(name, actor=actor),
+        "probe": lambda name, told, actor: channels.probe(name, actor=actor),
+        "pause": lambda name, told, actor: channels.pause(name, actor=actor),
+        "resume": lambda name, told, actor: channels.resume(name, actor=actor),
+        "backfill": lambda name, told, actor: _backfill(services, name, told, actor),
+        "authorise": lambda name, told, actor: channels.authorise(name, answer=told.answer, actor=actor),
     }
 
 
@@ -139,7 +166,12 @@ class Operations:
         verb = self._channel.get(request.match_info["verb"])
         if verb is None:
             raise not_found("this verb")
-        return json(await verb(request.match_info["name"], principal.name))
+        raw = await read_body(request, SMALL_BODY)
+        try:
+            told = ChannelArguments.model_validate(parse_object(raw) if raw.strip() else {})
+        except ValidationError as error:
+            raise invalid(error) from None
+        return json(await verb(request.match_info["name"], told, principal.name))
 
     async def health(self, request: web.Request, principal: Principal) -> web.Response:
         return json({"health": list(self._services.health())})

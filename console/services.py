@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
@@ -128,6 +128,12 @@ class ChannelVerbs(Protocol):
     async def pause(self, name: str, *, actor: str) -> Facts: ...
 
     async def resume(self, name: str, *, actor: str) -> Facts: ...
+
+    async def backfill(self, name: str, *, since: date, dry_run: bool, actor: str) -> Facts:
+        """Have everything since a day fetched too; the answer's `found` tells how much there is, by place."""
+
+    async def authorise(self, name: str, *, answer: str | None, actor: str) -> Facts:
+        """Where a person consents (`url`), or, with the answer of the browser, the consent itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ from model.health import Health, HealthState
 from model.tools import Tools
 from outbox.carry import DestinationState, channel_target, destination_target
 from outbox.settings import OutboxSettings
-from store import facts
+from store import facts, figures
 
 #: How long a channel that could not be opened waits before the next try, seconds: doubled up to the last.
 _FIRST, _LAST = 1.0, 60.0
@@ -50,8 +50,11 @@ class Openings:
         """Open everything that the settings name; what cannot be opened is tried again beside the rest."""
         self._paused = await self._house.store.read(lambda c: facts.get(c, "paused", {}))
         settings = self._house.loaded.settings
+        last_in = await self._house.store.read(figures.last_in)
         for name, channel in settings.channels.items():
-            await self.open_channel(self.make_channel(name, channel))
+            made = self.make_channel(name, channel)
+            made.last_in_at = last_in.get(name)
+            await self.open_channel(made)
         for name, destination in settings.destinations.items():
             await self.open_destination(self.make_destination(name, destination))
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import date, datetime
 from typing import Any
 
 from connectors.channel import Channel
-from connectors.contract import Fetcher, Listener, Receiver
+from connectors.contract import Authorised, Backfiller, Connector, Fetcher, Listener, Receiver
 from console.services import Facts, Principal, Scope
 from gateway.house import House
 from gateway.openings import Openings
+from model.failures import SendFailure
 from model.health import Health
 from outbox.carry import DestinationState, sends
-from store import balance, boxes, facts, figures
+from store import backfill, balance, boxes, facts, figures
 
 Reload = Callable[[str], Awaitable[Facts]]
 
@@ -50,6 +52,7 @@ def health(house: House) -> list[Facts]:
             "repair": channel.health.repair,
             "last_ok_at": _iso(channel.last_ok_at),
             "last_in_at": _iso(channel.last_in_at),
+            "authorised_until": _iso(authorised_until(channel)),
         }
         for channel in house.channels.values()
     ]
@@ -64,6 +67,7 @@ def health(house: House) -> list[Facts]:
             "repair": state.health.repair,
             "last_ok_at": None,
             "last_in_at": None,
+            "authorised_until": None,
         }
         for state in house.destinations.values()
     ]
@@ -79,9 +83,16 @@ def health(house: House) -> list[Facts]:
             "repair": "mend the file and reload; the old configuration is still at work",
             "last_ok_at": None,
             "last_in_at": None,
+            "authorised_until": None,
         }
     ]
     return [*channels, *destinations, *(configuration if trouble else [])]
+
+
+def authorised_until(channel: Channel) -> datetime | None:
+    """When the channel's right to log in ends unless somebody does something, where it is known."""
+    connector = channel.connector
+    return connector.authorised_until() if isinstance(connector, Authorised) else None
 
 
 def _state(enabled: bool, paused: str | None, found: Health) -> str:
@@ -133,6 +144,43 @@ class ChannelVerbs:
         """Go on, and try at once what waits."""
         await self._openings.pause(name, None)
         return {"name": name, "state": self._find(name).health.state.value}
+
+    async def backfill(self, name: str, *, since: date, dry_run: bool, actor: str) -> Facts:
+        """Count what came since a day, and unless it is a rehearsal, have it fetched by whoever polls the channel."""
+        connector = self._connector(name)
+        if not isinstance(connector, Backfiller):
+            raise ValueError(
+                f"the channel {name} cannot go back: it polls no source that keeps what was there"
+            )
+        try:
+            found = dict(await connector.survey(since))
+        except SendFailure as error:
+            repair = f"; {error.repair}" if error.repair else ""
+            raise ValueError(f"{name} cannot be asked now: {error.detail}{repair}") from error
+        if not dry_run:
+            await self._house.store.run(lambda c: backfill.put(c, name, since), "backfill")
+            self._house.log.warning("channel.backfill", channel=name, since=since.isoformat(), actor=actor)
+        return {"name": name, "since": since.isoformat(), "found": found, "dry_run": dry_run}
+
+    async def authorise(self, name: str, *, answer: str | None, actor: str) -> Facts:
+        """Without an answer, where a person consents; with what the browser brought back, the consent itself."""
+        connector = self._connector(name)
+        if not isinstance(connector, Authorised):
+            raise ValueError(f"the channel {name} logs in without tokens; there is nothing to consent to")
+        if answer is None:
+            return {"name": name, "url": connector.authorise()}
+        try:
+            await connector.authorised(answer)
+        except SendFailure as error:
+            raise ValueError(f"{error.detail}{f'; {error.repair}' if error.repair else ''}") from error
+        self._house.log.warning("channel.authorised", channel=name, actor=actor)
+        return {"name": name, "authorised_until": _iso(connector.authorised_until())}
+
+    def _connector(self, name: str) -> Connector:
+        one = self._find(name)
+        if not isinstance(one, Channel):
+            raise LookupError(f"there is no channel {name}")
+        return one.connector
 
     def _find(self, name: str) -> Channel | DestinationState:
         found = self._house.channels.get(name) or self._house.destinations.get(name)

@@ -12,6 +12,7 @@ from gateway.alerts import Observations, Observed, Pattern, evaluate
 from gateway.house import House
 from gateway.http import ClientHttp
 from gateway.notifier import AlertMail, Notifier
+from gateway.operate import authorised_until
 from model.delivery import Purpose
 from model.draft import Identity
 from model.health import HealthState
@@ -120,6 +121,7 @@ class Watch:
             last_in=last_in.get(name),
             watched_since=datetime.fromisoformat(since[name]) if name in since else None,
             silent_after=channel.settings.silent_after,
+            authorised_until=authorised_until(channel),
             history=await self._pattern.of(name, now) if pattern else {},
         )
 

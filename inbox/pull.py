@@ -1,4 +1,8 @@
-"""Fetch loops: one for each polled channel, owned by lease; the only place that reconnects."""
+"""Fetch loops: one for each polled channel, owned by lease; the only place that reconnects.
+
+An operator's wish for older mail (`forebay backfill`) lies in the store, so that whichever process polls the channel
+finds it: with the next sign of life, while a fetch may still be waiting at its source.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +15,13 @@ from typing import Any
 from tenacity import RetryCallState, wait_exponential_jitter
 
 from connectors.channel import Channel
-from connectors.contract import Batch, Busy, Fetcher
+from connectors.contract import Backfiller, Batch, Busy, Fetcher
 from inbox.accept import Acceptor
 from inbox.settings import InboxSettings
-from model.failures import PAUSING, Failure, PermanentFailure, TemporaryFailure
+from model.failures import PAUSING, Failure, PermanentFailure, SendFailure, TemporaryFailure
 from model.health import OK, Health, HealthState
 from model.tools import Clock, Log
-from store import leases
+from store import backfill, leases
 from store.acceptance import CursorMove
 from store.errors import LeaseLost, StoreBusy
 from store.settings import LeaseSettings
@@ -63,6 +67,8 @@ class Puller:
         self._hook = hook or (lambda name: None)
         self._count = count
         self._failures = 0
+        self._wanted = asyncio.Event()
+        """Somebody wants older mail."""
         self._backoff = wait_exponential_jitter(
             multiplier=settings.backoff_first.total_seconds(),
             max=settings.backoff_last.total_seconds(),
@@ -104,6 +110,7 @@ class Puller:
                 if not fetching.done() and await self._take() != epoch:
                     self._log.warning("lease.lost", channel=self._channel.name)
                     return
+                await self._listen()
             await fetching
         except LeaseLost:
             self._log.warning("lease.lost", channel=self._channel.name)
@@ -114,10 +121,46 @@ class Puller:
             if not fetching.cancelled():
                 fetching.exception()  # heard already, or of no use to who has lost the lease
 
+    async def _listen(self) -> None:
+        """Look whether somebody wants older mail."""
+        if not isinstance(self._fetcher, Backfiller):
+            return
+        with contextlib.suppress(StoreBusy):
+            if await self._store.read(lambda c: backfill.get(c, self._channel.name)) is not None:
+                self._wanted.set()
+
+    async def _rewound(self, epoch: int, cursor: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        """The cursor with the wish in it; both change in one transaction."""
+        self._wanted.clear()
+        fetcher, name = self._fetcher, self._channel.name
+        since = await self._store.read(lambda c: backfill.get(c, name))
+        if since is None or not isinstance(fetcher, Backfiller):
+            return cursor
+        value = fetcher.rewind(cursor, since)
+        if not await self._store.run(lambda c: backfill.grant(c, name, epoch, value), "backfill"):
+            raise LeaseLost("another process polls this account now")
+        self._log.info("fetch.rewound", channel=name, since=since.isoformat())
+        return value
+
+    async def _fetched(self, cursor: Mapping[str, Any] | None) -> Batch | None:
+        """One fetch; None when somebody wants older mail meanwhile: it goes on from another cursor then."""
+        fetching = asyncio.ensure_future(self._fetcher.fetch(cursor, self._settings.fetch_wait))
+        wanted = asyncio.ensure_future(self._wanted.wait())
+        try:
+            await asyncio.wait({fetching, wanted}, return_when=asyncio.FIRST_COMPLETED)
+            return fetching.result() if fetching.done() else None
+        finally:
+            wanted.cancel()
+            fetching.cancel()
+            await asyncio.wait({fetching})
+            if not fetching.cancelled():
+                fetching.exception()  # raised above, or of no use any more
+
     async def _fetch_on(self, epoch: int) -> None:
         state = await self._store.run(lambda c: leases.take_cursor(c, self._channel.name, epoch), "cursor")
         cursor: Mapping[str, Any] | None = state.get("value")
         pending: list[Any] = list(state.get("pending") or ())
+        await self._listen()
         while True:
             if not self._channel.open or self._store.on_hold:
                 await self._clock.sleep(1.0)
@@ -126,10 +169,14 @@ class Puller:
                 if pending:
                     await self._confirm(epoch, pending)
                     pending = []
+                if self._wanted.is_set():
+                    cursor = await self._rewound(epoch, cursor)
                 asked = self._clock.monotonic()
-                batch = await self._fetcher.fetch(cursor, self._settings.fetch_wait)
+                batch = await self._fetched(cursor)
+                if batch is None:
+                    continue
                 waited = self._clock.monotonic() - asked
-                self._well()
+                self._well(batch.health)
                 if batch.envelopes or batch.handles or batch.cursor is not None:
                     await self._accept(batch, epoch, pending)
                     cursor = batch.cursor if batch.cursor is not None else cursor
@@ -168,9 +215,9 @@ class Puller:
         if not await self._store.submit(Unit(guard, label="confirm")):
             raise LeaseLost("another process polls this account now")
 
-    def _well(self) -> None:
+    def _well(self, told: Health | None) -> None:
         self._failures = 0
-        self._channel.health = OK
+        self._channel.health = told or OK
         self._channel.last_ok_at = self._clock.now()
 
     async def _trouble(self, error: Exception) -> None:
@@ -178,7 +225,8 @@ class Puller:
         self._failures += 1
         reason = error.reason.value if isinstance(error, TemporaryFailure | PermanentFailure) else "server"
         detail = error.detail if isinstance(error, Failure) else type(error).__name__
-        self._channel.health = Health(HealthState.FAILING, detail, _REPAIR.get(reason, ""))
+        repair = error.repair if isinstance(error, SendFailure) else ""
+        self._channel.health = Health(HealthState.FAILING, detail, repair or _REPAIR.get(reason, ""))
         if isinstance(error, Failure | StoreBusy):
             self._log.warning("fetch.failed", channel=self._channel.name, reason=reason, why=detail)
         else:

@@ -57,22 +57,29 @@ class Malformed(Failure):
 class SendFailure(Failure):
     """A message was not, or perhaps not, taken by the far side."""
 
+    repair = ""
+    """What the operator can do about it, where the connector knows it better than the reason tells."""
+
 
 class TemporaryFailure(SendFailure):
     """The far side did not take it; a later try may succeed."""
 
-    def __init__(self, reason: Reason, detail: str = "", *, retry_after: timedelta | None = None) -> None:
+    def __init__(
+        self, reason: Reason, detail: str = "", *, retry_after: timedelta | None = None, repair: str = ""
+    ) -> None:
         super().__init__(detail or reason.value)
         self.reason = reason
         self.retry_after = retry_after
+        self.repair = repair
 
 
 class PermanentFailure(SendFailure):
     """The far side will never take this message."""
 
-    def __init__(self, reason: Reason, detail: str = "") -> None:
+    def __init__(self, reason: Reason, detail: str = "", *, repair: str = "") -> None:
         super().__init__(detail or reason.value)
         self.reason = reason
+        self.repair = repair
 
 
 class Uncertain(SendFailure):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from ipaddress import ip_network
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -67,8 +68,10 @@ class ImapSettings(_Server):
 
     port: int | None = Field(default=None, gt=0, le=65535, description="Port; 993 with tls, else 143.")
     user: str = Field(min_length=1, description="Login name, mostly the address.")
-    password: Secret = Field(
-        description="Password, or the client authorisation code [授权码] of QQ, 163 and Exmail."
+    password: Secret | None = Field(
+        default=None,
+        description="Password, or the client authorisation code [授权码] of QQ, 163 and Exmail; "
+        "none where the channel has `oauth`.",
     )
     folders: tuple[str, ...] = Field(default=("INBOX",), min_length=1, description="Folders to read.")
     after: Literal["nothing", "flag", "keyword", "move", "delete"] = Field(
@@ -77,23 +80,33 @@ class ImapSettings(_Server):
     )
     move_to: str | None = Field(default=None, description="The folder for `after: move`.")
     keyword: str = Field(default="$FbIngested", description="The keyword for `after: keyword`.")
-    from_: Literal["now", "all"] = Field(
+    start: Literal["now", "all"] | date = Field(
         default="now",
-        alias="from",
-        description="What the first connection takes: only what comes from now on, or all that is there.",
+        description="What the first connection takes: only what comes from now on, all that is there, "
+        "or what came since a day (2026-11-01).",
     )
     idle: bool = Field(default=True, description="Wait at the server for new mail where it can (IDLE).")
     idle_seconds: float = Field(
         default=540.0,
         gt=0,
         le=1740,
-        description="Longest wait at a stretch; many networks cut it at ten minutes.",
+        description="Longest wait at a stretch, renewed after it: servers allow 29 minutes, many networks ten.",
+    )
+    poll_seconds: float = Field(
+        default=120.0,
+        gt=0,
+        description="Longest time between two looks at every folder, whatever the server says or keeps to itself.",
     )
     chunk: int = Field(default=50, gt=0, le=200, description="Mails fetched at a time at the most.")
     chunk_bytes: int = Field(
         default=8_388_608, gt=0, description="Bytes of mail fetched at a time at the most."
     )
     timeout: float = Field(default=60.0, gt=0, description="Seconds for one command at the server.")
+    give_up: int = Field(
+        default=5,
+        gt=0,
+        description="Tries at one mail that breaks the connection each time, before it is held for a look.",
+    )
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -102,6 +115,75 @@ class ImapSettings(_Server):
         if self.move_to in self.folders:
             raise ValueError("move_to must not be one of the folders that are read")
         return self
+
+
+class OAuthSettings(_Part):
+    """Log-in by tokens instead of a password (XOAUTH2), at the mailbox and at the way out."""
+
+    provider: Literal["google", "microsoft", "other"] = Field(
+        description="Whose tokens: google (Gmail, Workspace), microsoft (Microsoft 365), "
+        "or other with token_url and scopes."
+    )
+    grant: Literal["refresh_token", "client_credentials"] = Field(
+        default="refresh_token",
+        description="By whose right: a person's, who consented (refresh_token), or the application's own "
+        "(client_credentials, Microsoft 365).",
+    )
+    client_id: str = Field(min_length=1, description="Identifier of the application at the provider.")
+    client_secret: Secret | None = Field(
+        default=None, description="Secret of the application; public clients have none."
+    )
+    secret_expires: date | None = Field(
+        default=None,
+        description="Day on which the secret ends, as the provider's console shows it; warned of ahead.",
+    )
+    tenant: str = Field(
+        default="organizations",
+        pattern=r"^[A-Za-z0-9.-]+$",
+        description="The organisation's directory at Microsoft: its id or its domain.",
+    )
+    refresh_token: Secret | None = Field(
+        default=None,
+        description="A refresh token from elsewhere, to begin with; without one, "
+        "`forebay channel authorise NAME` gets it. Later ones are kept in the store.",
+    )
+    scopes: tuple[str, ...] = Field(
+        default=(), description="What is asked for; the provider's for mail if empty."
+    )
+    token_url: str | None = Field(
+        default=None, description="Address of the token server; the provider's if unset."
+    )
+    authorize_url: str | None = Field(
+        default=None, description="Address where a person consents; the provider's if unset."
+    )
+    redirect_url: str = Field(
+        default="http://localhost",
+        description="Where the browser is sent after the consent, as registered; nothing needs to listen there.",
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.provider == "other" and not (self.token_url and self.scopes):
+            raise ValueError("provider: other needs token_url and scopes")
+        if self.grant == "client_credentials":
+            if self.client_secret is None:
+                raise ValueError("grant: client_credentials needs client_secret")
+            if self.provider == "google":
+                raise ValueError("google knows no client_credentials for mail; use grant: refresh_token")
+            if self.provider == "microsoft" and self.tenant in ("organizations", "common", "consumers"):
+                raise ValueError("grant: client_credentials needs the tenant of your own organisation")
+        for name in ("token_url", "authorize_url"):
+            address = getattr(self, name)
+            if address is not None and not _private(address):
+                raise ValueError(f"{name} must begin with https:// (http:// only for this machine)")
+        return self
+
+
+def _private(address: str) -> bool:
+    parts = urlsplit(address)
+    return parts.scheme == "https" or (
+        parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
+    )
 
 
 class DoorSettings(_Part):
@@ -182,6 +264,9 @@ class EmailSettings(ChannelSettings):
         default=(), description="Further addresses of ours: never acknowledged, never copied."
     )
     imap: ImapSettings | None = Field(default=None, description="A mailbox to read.")
+    oauth: OAuthSettings | None = Field(
+        default=None, description="Log-in by tokens where a provider takes no password."
+    )
     door: DoorSettings | None = Field(default=None, description="A door of our own to receive at.")
     outgoing: Outgoing | None = Field(default=None, description="How answers are sent.")
     plus_addressing: bool = Field(
@@ -206,6 +291,8 @@ class EmailSettings(ChannelSettings):
     def _at_least_one_part(self) -> Self:
         if self.imap is None and self.door is None and self.outgoing is None:
             raise ValueError("an e-mail channel needs at least one of imap, door and outgoing")
+        if self.imap is not None and (self.imap.password is None) == (self.oauth is None):
+            raise ValueError("a mailbox needs imap.password or oauth, and not both")
         return self
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,11 +13,13 @@ from connectors.email.compose import Sender
 from connectors.email.door import Door
 from connectors.email.files import FileOutgoing
 from connectors.email.mailbox import Mailbox
+from connectors.email.oauth import grant
 from connectors.email.outgoing import Outgoing, SmtpOutgoing
 from connectors.email.tunnel import Tunnel
+from connectors.wire.oauth import Tokens
 from model import health
 from model.delivery import Message, Receipt
-from model.health import Health
+from model.health import Health, HealthState
 from model.tools import Tools
 
 
@@ -28,12 +30,15 @@ class Email:
     door: Door
     outgoing: Outgoing
 
-    def __init__(self, parts: Mapping[str, Any]) -> None:
+    def __init__(self, parts: Mapping[str, Any], tokens: Tokens | None = None) -> None:
         self.parts = parts
+        self._tokens = tokens
         for name, part in parts.items():
             setattr(self, name, part)
 
     async def __aenter__(self) -> Self:
+        if self._tokens is not None:
+            await self._tokens.load()
         for part in self.parts.values():
             await part.open()
         return self
@@ -45,12 +50,14 @@ class Email:
             await part.close()
 
     async def probe(self) -> Health:
-        """The first part that is not well, else OK."""
+        """The first part that is not well, else OK, and what the parts have to tell."""
+        told = []
         for name, part in self.parts.items():
             found: Health = await part.probe()
             if not found.ok:
                 return Health(found.state, f"{name}: {found.detail}", found.repair)
-        return health.OK
+            told += [found.detail] if found.detail else []
+        return Health(HealthState.OK, "; ".join(told)) if told else health.OK
 
 
 class _Fetches(Email):
@@ -59,6 +66,12 @@ class _Fetches(Email):
 
     async def confirm(self, handles: Sequence[Any]) -> None:
         await self.mailbox.confirm(handles)
+
+    async def survey(self, since: date) -> Mapping[str, int]:
+        return await self.mailbox.survey(since)
+
+    def rewind(self, cursor: Mapping[str, Any] | None, since: date) -> Mapping[str, Any]:
+        return self.mailbox.rewind(cursor, since)
 
 
 class _Listens(Email):
@@ -71,6 +84,24 @@ class _Sends(Email):
         return await self.outgoing.send(message)
 
 
+class _Authorised(Email):
+    """With tokens that end some day, and that a person may have to consent to."""
+
+    @property
+    def _owner(self) -> Tokens:
+        assert self._tokens is not None
+        return self._tokens
+
+    def authorised_until(self) -> datetime | None:
+        return self._owner.authorised_until()
+
+    def authorise(self) -> str:
+        return self._owner.authorise()
+
+    async def authorised(self, answer: str) -> None:
+        await self._owner.authorised(answer)
+
+
 #: The role that each part brings.
 ROLES: Mapping[str, type[Email]] = {"mailbox": _Fetches, "door": _Listens, "outgoing": _Sends}
 
@@ -80,16 +111,19 @@ def assemble(settings: EmailSettings, tools: Tools) -> Connector:
     parts: dict[str, Any] = {}
     limit = settings.limits.body_bytes
     tunnel = None if settings.proxy is None else Tunnel(settings.proxy)
+    tokens = None if settings.oauth is None else Tokens(grant(settings.oauth), tools)
     if settings.imap is not None:
-        parts["mailbox"] = Mailbox(settings.imap, settings.address, limit, tools, settings.ca_file, tunnel)
+        parts["mailbox"] = Mailbox(
+            settings.imap, settings.address, limit, tools, settings.ca_file, tunnel, tokens
+        )
     if settings.door is not None:
         own = (settings.address, *settings.aliases)
         parts["door"] = Door(settings.door, settings.address, own, limit, tools)
     if settings.outgoing is not None:
         parts["outgoing"] = _outgoing(settings, tools, tunnel)
-    roles = tuple(ROLES[name] for name in parts)
+    roles = tuple(ROLES[name] for name in parts) + ((_Authorised,) if tokens is not None else ())
     kind = type("".join(["Email", *(name.title() for name in parts)]), roles, {})
-    connector: Connector = kind(parts)
+    connector: Connector = kind(parts, tokens)
     return connector
 
 

@@ -1,35 +1,29 @@
 """One IMAP session (RFC 3501) on aioimaplib, with that library's traps fenced off.
 
-Every call has a time limit and ends at once when the server hangs up; after any failure the session is
-dropped, because the library leaves the broken command in the way of the next (seen with 2.0.3).
+Every call has a time limit and a bound for what it brings, and ends at once when the server hangs up; after any
+failure the session is dropped, because the library leaves the broken command in the way of the next (seen with
+2.0.3).
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import logging
 import re
-import socket
 import ssl
 from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from aioimaplib.aioimaplib import (
-    IMAP4,
-    AioImapException,
-    Command,
-    CommandTimeout,
-    IMAP4ClientProtocol,
-    Response,
-    quoted,
-)
+from aioimaplib.aioimaplib import AUTH, AioImapException, Command, CommandTimeout, Response, quoted
 
 from connectors.email import ImapSettings
 from connectors.email.answers import tidy
 from connectors.email.imap_text import Fetched, mailbox_name, parse, uid_set
+from connectors.email.imap_wire import ROOM, Client
 from connectors.email.tunnel import Tunnel
 from model.failures import Reason, TemporaryFailure
 
@@ -41,6 +35,10 @@ PORTS = {"tls": 993, "starttls": 143, "none": 143}
 FETCH_PATIENCE = 10
 #: Bytes of one piece of a mail that is fetched in pieces.
 PIECE = 1_048_576
+#: Bytes an answer to FETCH may have beside the mails it was asked for.
+SLACK = 4_194_304
+#: How long a server that wants less is left alone; one that counts bytes a day, longer.
+PAUSE, LONG_PAUSE = timedelta(minutes=15), timedelta(hours=1)
 THROTTLED = re.compile(
     r"\[(?:OVERQUOTA|THROTTLED|LIMIT)\]|too many (?:simultaneous )?conn|server busy|exceeded", re.I
 )
@@ -59,35 +57,14 @@ class Folder:
     uidnext: int | None
     keywords: bool
     """Whether the folder keeps keywords of our own."""
-
-
-class _Client(IMAP4):  # type: ignore[misc]  # the library is not typed
-    """The library's client, over a connection through a proxy if there is one."""
-
-    def __init__(self, tunnel: socket.socket | None, host: str, port: int, **options: Any) -> None:
-        self._tunnel = tunnel
-        super().__init__(host, port, **options)
-
-    def create_client(
-        self, host: str, port: int, loop: Any, conn_lost_cb: Any = None, ssl_context: Any = None
-    ) -> None:
-        if self._tunnel is None:
-            super().create_client(host, port, loop, conn_lost_cb, ssl_context)
-            return
-        loop = asyncio.get_running_loop()
-        self.protocol = IMAP4ClientProtocol(loop, conn_lost_cb)
-        name = host if ssl_context else None  # what the certificate must be for
-        self._client_task = loop.create_task(
-            loop.create_connection(
-                lambda: self.protocol, sock=self._tunnel, ssl=ssl_context, server_hostname=name
-            )
-        )
+    there: int
+    """How many mails it holds."""
 
 
 class Session:
     """A connection that is logged in."""
 
-    def __init__(self, client: IMAP4, lost: asyncio.Future[None], timeout: float) -> None:
+    def __init__(self, client: Client, lost: asyncio.Future[None], timeout: float) -> None:
         self._client = client
         self._lost = lost
         self._timeout = timeout
@@ -95,9 +72,14 @@ class Session:
 
     @classmethod
     async def open(
-        cls, settings: ImapSettings, contact: str, tls: ssl.SSLContext | None, tunnel: Tunnel | None
+        cls,
+        settings: ImapSettings,
+        contact: str,
+        tls: ssl.SSLContext | None,
+        tunnel: Tunnel | None,
+        token: str | None = None,
     ) -> Self:
-        """Connect, make it private, log in; TemporaryFailure tells what kept us out."""
+        """Connect, make it private, log in; TemporaryFailure tells what kept us out. `token`: instead of a password."""
         lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def hung_up(_: Exception | None) -> None:
@@ -105,7 +87,7 @@ class Session:
                 lost.set_result(None)
 
         host, port = settings.host, settings.port or PORTS[settings.security]
-        client = _Client(
+        client = Client(
             await tunnel.connect(host, port, settings.timeout) if tunnel else None,
             host,
             port,
@@ -118,21 +100,22 @@ class Session:
             await session.call(client.wait_hello_from_server())
             if settings.security == "starttls":
                 await session._start_tls(settings.host, tls)
-            await session._login(settings, contact)
+            await session._login(settings, contact, token)
         except BaseException:
             session.drop()
             raise
         return session
 
-    async def call(self, command: Coroutine[Any, Any, Any], patience: float = 1.0) -> Any:
-        """One exchange within its time limit; whatever goes wrong ends the session."""
+    async def call(self, command: Coroutine[Any, Any, Any], patience: float = 1.0, room: int = ROOM) -> Any:
+        """One exchange within its limits of time and bytes; whatever goes wrong ends the session."""
+        self._client.protocol.room = room
         task = asyncio.ensure_future(command)
         try:
             async with asyncio.timeout(self._timeout * patience):
                 await asyncio.wait({task, self._lost}, return_when=asyncio.FIRST_COMPLETED)
             if task.done():
                 return task.result()
-            raise TemporaryFailure(Reason.UNREACHABLE, "the IMAP server hung up")
+            raise self._hung_up()
         except (TimeoutError, CommandTimeout):
             self.drop()
             raise TemporaryFailure(Reason.TIMEOUT, "the IMAP server did not answer in time") from None
@@ -153,11 +136,28 @@ class Session:
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await task
 
-    async def checked(self, command: Coroutine[Any, Any, Any], what: str, patience: float = 1.0) -> Response:
-        """One exchange that must end with OK."""
-        response = await self.call(command, patience)
+    def _hung_up(self) -> TemporaryFailure:
+        """Why the connection is gone, in the server's words if it had any."""
+        self.drop()
+        protocol = self._client.protocol
+        if protocol.overflowed:
+            return TemporaryFailure(Reason.SERVER, "the IMAP server sent more than it was asked for")
+        if not protocol.bye:
+            return TemporaryFailure(Reason.UNREACHABLE, "the IMAP server hung up")
+        return refusal(Response("BYE", [protocol.bye]), "the IMAP server hung up", Reason.UNREACHABLE)
+
+    async def checked(
+        self,
+        command: Coroutine[Any, Any, Any],
+        what: str,
+        patience: float = 1.0,
+        room: int = ROOM,
+        reason: Reason = Reason.CONFIG,
+    ) -> Response:
+        """One exchange that must end with OK; `reason` when the server's words tell nothing better."""
+        response = await self.call(command, patience, room)
         if response.result != "OK":
-            raise refusal(response, what)
+            raise refusal(response, what, reason)
         return response
 
     def has(self, capability: str) -> bool:
@@ -170,17 +170,21 @@ class Session:
         uidvalidity = re.search(rb"UIDVALIDITY (\d+)", text)
         uidnext = re.search(rb"UIDNEXT (\d+)", text)
         flags = re.search(rb"PERMANENTFLAGS \(([^)]*)\)", text)
+        there = re.search(rb"(?m)^(\d+) EXISTS", text)
         if uidvalidity is None:
             raise TemporaryFailure(Reason.SERVER, f"the server names no UIDVALIDITY for {folder}")
         return Folder(
             int(uidvalidity[1]),
             int(uidnext[1]) if uidnext else None,
             flags is not None and b"\\*" in flags[1],
+            int(there[1]) if there else 0,
         )
 
     async def search(self, *criteria: str) -> list[int]:
         """UIDs in ascending order."""
-        response = await self.checked(self._client.uid_search(*criteria, charset=None), "SEARCH")
+        response = await self.checked(
+            self._client.uid_search(*criteria, charset=None), "SEARCH", reason=Reason.SERVER
+        )
         words = b" ".join(bytes(line) for line in response.lines[:-1]).split()
         return sorted({int(word) for word in words if word.isdigit()})
 
@@ -189,9 +193,19 @@ class Session:
         response = await self._fetch(uids, "(UID RFC822.SIZE)")
         return {one.uid: one.size for one in parse(response.lines) if one.size is not None}
 
-    async def bodies(self, uids: Sequence[int]) -> list[Fetched]:
-        """Whole mails, marked as read by nobody (BODY.PEEK)."""
-        response = await self._fetch(uids, "(UID INTERNALDATE BODY.PEEK[])")
+    async def there(self, folder: str) -> int:
+        """How many mails a folder holds, without entering it."""
+        protocol = self._client.protocol
+        command = Command("STATUS", protocol.new_tag(), mailbox_name(folder), "(MESSAGES)")
+        response = await self.checked(protocol.execute(command), f"STATUS {folder}")
+        found = re.search(rb"MESSAGES (\d+)", b" ".join(bytes(line) for line in response.lines))
+        if found is None:
+            raise TemporaryFailure(Reason.SERVER, f"the server does not count the mails in {folder}")
+        return int(found[1])
+
+    async def bodies(self, uids: Sequence[int], size: int) -> list[Fetched]:
+        """Whole mails of so many bytes together, marked as read by nobody (BODY.PEEK)."""
+        response = await self._fetch(uids, "(UID INTERNALDATE BODY.PEEK[])", size + size // 4 + SLACK)
         return [one for one in parse(response.lines) if one.body is not None]
 
     async def arrival(self, uid: int) -> datetime | None:
@@ -225,14 +239,15 @@ class Session:
             await self.checked(self._client.uid("copy", uid_set(left), target), f"COPY to {folder}")
         await self.remove(uids)
 
+    async def create(self, folder: str) -> None:
+        """Make a folder; that it is there already is as good."""
+        await self.call(self._client.create(mailbox_name(folder)))
+
     async def remove(self, uids: Sequence[int]) -> None:
         """Mark as deleted, and expunge these alone where the server can; never plain EXPUNGE."""
         await self.store(uids, "(\\Deleted)")
         if self.has("UIDPLUS"):
             await self.checked(self._client.uid("expunge", uid_set(uids)), "EXPUNGE")
-
-    async def noop(self) -> None:
-        await self.checked(self._client.noop(), "NOOP")
 
     async def idle(self, seconds: float) -> None:
         """Wait at the server until something comes or `seconds` are over (RFC 2177)."""
@@ -255,20 +270,25 @@ class Session:
         try:
             await asyncio.wait({news, self._lost}, return_when=asyncio.FIRST_COMPLETED)
             if not news.done():
-                raise TemporaryFailure(Reason.UNREACHABLE, "the IMAP server hung up")
+                raise self._hung_up()
             return list(news.result())
         finally:
             news.cancel()
 
-    async def _fetch(self, uids: Sequence[int], what: str) -> Response:
-        return await self.checked(self._client.uid("fetch", uid_set(uids), what), "FETCH", FETCH_PATIENCE)
+    async def _fetch(self, uids: Sequence[int], what: str, room: int = ROOM) -> Response:
+        protocol = self._client.protocol  # not by the library's own command, which counts parentheses
+        command = Command("FETCH", protocol.new_tag(), uid_set(uids), what, prefix="UID")
+        return await self.checked(protocol.execute(command), "FETCH", FETCH_PATIENCE, room, Reason.SERVER)
 
-    async def _login(self, settings: ImapSettings, contact: str) -> None:
-        if self._client.get_state() != "AUTH":  # else the server knew us from the connection (PREAUTH)
-            password = settings.password.get_secret_value()
-            response = await self.call(self._client.login(quoted(settings.user), password))
-            if response.result != "OK":
-                raise refusal(response, "LOGIN", Reason.AUTH)
+    async def _login(self, settings: ImapSettings, contact: str, token: str | None) -> None:
+        if self._client.get_state() != AUTH:  # else the server knew us from the connection (PREAUTH)
+            if token is not None:
+                await self._show_token(settings.user, token)
+            else:
+                password = settings.password.get_secret_value() if settings.password else ""
+                response = await self.call(self._client.login(quoted(settings.user), password))
+                if response.result != "OK":
+                    raise refusal(response, "LOGIN", Reason.AUTH)
         # What the library reads from the answer to LOGIN is garbled; they may have changed, too.
         await self.call(self._client.protocol.capability())
         # NetEase refuses SELECT as "Unsafe Login" to clients that have not said who they are (RFC 2971).
@@ -276,13 +296,25 @@ class Session:
         protocol = self._client.protocol
         await self.call(protocol.execute(Command("ID", protocol.new_tag(), said)))
 
+    async def _show_token(self, user: str, token: str) -> None:
+        """Log in by XOAUTH2 (the providers' SASL mechanism; its refusal is answered by the protocol)."""
+        protocol = self._client.protocol
+        protocol.sasl = base64.b64encode(f"user={user}\1auth=Bearer {token}\1\1".encode()).decode()
+        first = (protocol.sasl,) if self.has("SASL-IR") else ()
+        response = await self.call(
+            protocol.execute(Command("AUTHENTICATE", protocol.new_tag(), "XOAUTH2", *first))
+        )
+        if response.result != "OK":
+            raise refusal(Response(response.result, response.lines[-1:]), "AUTHENTICATE", Reason.AUTH)
+        protocol.state = AUTH
+
     async def _start_tls(self, host: str, tls: ssl.SSLContext | None) -> None:
         """Make the connection private; there is no going on without (RFC 3501 §6.2.1)."""
         protocol = self._client.protocol
         if not self.has("STARTTLS"):
             raise TemporaryFailure(Reason.CONFIG, f"{host} does not offer STARTTLS; it is never left out")
         await self.checked(protocol.execute(Command("STARTTLS", protocol.new_tag())), "STARTTLS")
-        protocol.incomplete_line = b""  # what came in the clear after that answer is nobody's word
+        protocol.forget()  # what came in the clear after that answer is nobody's word
         loop = asyncio.get_running_loop()
         protocol.transport = await self.call(
             loop.start_tls(
@@ -320,7 +352,8 @@ def refusal(response: Response, what: str, reason: Reason = Reason.CONFIG) -> Te
     text = tidy(" ".join(bytes(line).decode("utf-8", "replace") for line in response.lines[-1:]))
     detail = f"{what}: {response.result} {text}"
     if THROTTLED.search(text):
-        return TemporaryFailure(Reason.THROTTLED, detail, retry_after=timedelta(minutes=15))
+        pause = LONG_PAUSE if "OVERQUOTA" in text.upper() else PAUSE
+        return TemporaryFailure(Reason.THROTTLED, detail, retry_after=pause)
     if LATER.search(text):
         return TemporaryFailure(Reason.SERVER, detail)
     return TemporaryFailure(Reason.AUTH if REFUSED.search(text) else reason, detail)

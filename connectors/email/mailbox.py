@@ -1,34 +1,32 @@
 """A mailbox read over IMAP: what is new after the cursor, and telling the server once it is stored here.
 
-The cursor is {folder: {uidvalidity, uid, since, until}}: everything up to `uid` was handed over. When the
-server starts its UIDs anew, the folder is read again from the day of the first connection (`since`), up to
-the UID that was next then (`until`); what was stored before is recognised by its content.
+The cursor is {folder: place}; `places` knows what a place holds. When the server starts its UIDs anew, the folder is
+read again from the day that was wanted on; what was stored before is recognised by its content.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from connectors.contract import Batch
-from connectors.email import ImapSettings, identity
-from connectors.email.imap import Session
-from connectors.email.imap_text import MONTH_NAMES
+from connectors.email import ImapSettings, identity, places
+from connectors.email.imap import Folder, Session
 from connectors.email.outgoing import tls_context
+from connectors.email.places import Place
 from connectors.email.tunnel import Tunnel
-from model import health
+from connectors.wire.oauth import Tokens
 from model.envelope import Envelope
 from model.failures import Reason, TemporaryFailure
 from model.health import Health, HealthState
 from model.tools import Tools
 
-#: What is known of one folder, as JSON in the cursor.
-Place = Mapping[str, Any]
-#: UIDs named in one command at the most: longer lists meet limits, and answers overflow the library.
+#: UIDs named in one command at the most: longer lists meet limits of servers.
 MANY = 200
 REPAIR = {
     Reason.AUTH: "check imap.user and imap.password; QQ, 163 and Exmail want a client authorisation code "
@@ -36,6 +34,8 @@ REPAIR = {
     Reason.CONFIG: "check imap.security, imap.port, imap.folders and ca_file",
     Reason.THROTTLED: "the server wants fewer connections or less traffic; it will be tried again by itself",
 }
+#: What may go wrong with one mail alone, and so must not be tried for ever.
+ONE_MAIL = frozenset({Reason.SERVER, Reason.TIMEOUT, Reason.UNREACHABLE})
 
 
 class Mailbox:
@@ -49,18 +49,28 @@ class Mailbox:
         tools: Tools,
         ca_file: str | None,
         tunnel: Tunnel | None,
+        tokens: Tokens | None = None,
     ) -> None:
         self._settings = settings
         self._account = account
         self._limit = limit
+        self._name = tools.name
         self._clock = tools.clock
         self._spool = tools.spool
+        self._log = tools.log
         self._ca_file = ca_file
         self._tunnel = tunnel
+        self._tokens = tokens
         self._tls: ssl.SSLContext | None = None
         self._session: Session | None = None
         self._using = asyncio.Lock()
         self._turn = 0
+        self._begun: set[str] = set()
+        self._lost: dict[str, str] = {}
+        """Folders that cannot be entered, and why; the others are read all the same."""
+        self._narrow: int | None = None
+        """Mails fetched at a time after a fetch failed, until it is known which of them does it."""
+        self._tries: Counter[tuple[str, int, int]] = Counter()
 
     async def open(self) -> None:
         """Load the authorities; the connection is opened by the first fetch."""
@@ -74,29 +84,64 @@ class Mailbox:
             await session.close()
 
     async def probe(self) -> Health:
-        """Log in on a connection of its own and NOOP: the other one may be waiting at the server."""
+        """Log in on a connection of its own, as the other may be waiting at the server, and count what is there."""
         try:
             session = await self._logged_in()
             try:
-                await session.noop()
+                told = [await self._told(session, name) for name in self._settings.folders]
             finally:
                 await session.close()
         except TemporaryFailure as error:
-            repair = REPAIR.get(error.reason, f"check that {self._settings.host} can be reached from here")
-            return Health(HealthState.FAILING, error.detail, repair)
-        return health.OK
+            return Health(HealthState.FAILING, error.detail, error.repair)
+        return Health(HealthState.OK, "; ".join(told))
+
+    async def _told(self, session: Session, name: str) -> str:
+        """How many mails a folder holds, and what a first connection would do with them."""
+        there = f"{name}: {await session.there(name):,} mails there"
+        start = self._settings.start
+        if name in self._begun:
+            return there
+        if start == "now":
+            return (
+                f"{there}; a first connection leaves them and takes what comes from then on (imap.start: now). "
+                f"`forebay backfill {self._name} --since DATE` fetches older ones"
+            )
+        wanted = "all of them" if start == "all" else f"those since {start}"
+        return f"{there}; a first connection takes {wanted} (imap.start)"
 
     async def fetch(self, cursor: Mapping[str, Any] | None, wait: timedelta) -> Batch:
-        """The next mails of the first folder that has any; waits in IDLE when there are none."""
+        """The next mails of the first folder that has any; waits in IDLE when there are none, looking now and then."""
         async with self._using:
-            places: dict[str, Place] = dict(cursor or {})
-            batch = await self._look(places)
-            if batch is None and wait > timedelta() and await self._idle(wait):
-                batch = await self._look(places)
-            return batch or Batch()
+            known: dict[str, Place] = dict(cursor or {})
+            left = wait.total_seconds()
+            while True:
+                batch = await self._look(known)
+                if batch is not None:
+                    return replace(batch, health=self._health())
+                stretch = min(left, self._settings.idle_seconds, self._settings.poll_seconds)
+                if stretch <= 0 or not await self._idle(stretch):
+                    return Batch(health=self._health())
+                left -= stretch
+
+    async def survey(self, since: date) -> Mapping[str, int]:
+        """How many mails came into each folder since a day, counted on a connection of its own."""
+        session = await self._logged_in()
+        try:
+            found = {}
+            for name in self._settings.folders:
+                await session.select(name)
+                found[name] = len(await session.search(*places.since_words(since.isoformat())))
+            return found
+        finally:
+            await session.close()
+
+    def rewind(self, cursor: Mapping[str, Any] | None, since: date) -> Mapping[str, Any]:
+        """The cursor from which everything since a day is read as well."""
+        known: dict[str, Place] = dict(cursor or {})
+        return {**known, **{name: places.rewound(known.get(name), since) for name in self._settings.folders}}
 
     async def confirm(self, handles: Sequence[Any]) -> None:
-        """Flag, move or delete what is stored here. Handles of UIDs that are void now are passed over."""
+        """Flag, move or delete what is stored here. Handles of UIDs and folders that are gone are passed over."""
         if self._settings.after == "nothing" or not handles:
             return
         grouped: dict[tuple[str, int], list[int]] = {}
@@ -105,8 +150,8 @@ class Mailbox:
         async with self._using:
             session = await self._connected()
             for (name, uidvalidity), uids in grouped.items():
-                folder = await session.select(name)
-                if folder.uidvalidity != uidvalidity:
+                folder = await self._enter(session, name)
+                if folder is None or folder.uidvalidity != uidvalidity:
                     continue
                 for i in range(0, len(uids), MANY):
                     await self._settle(session, uids[i : i + MANY], folder.keywords)
@@ -118,7 +163,13 @@ class Mailbox:
         elif after == "keyword" and keywords:  # elsewhere it would not be kept: our store is what counts
             await session.store(uids, f"({self._settings.keyword})")
         elif after == "move" and self._settings.move_to:
-            await session.move(uids, self._settings.move_to)
+            try:
+                await session.move(uids, self._settings.move_to)
+            except TemporaryFailure as error:
+                if error.reason is not Reason.CONFIG:
+                    raise
+                await session.create(self._settings.move_to)  # mostly it is not there yet
+                await session.move(uids, self._settings.move_to)
         elif after == "delete":
             await session.remove(uids)
 
@@ -128,62 +179,144 @@ class Mailbox:
         return self._session
 
     async def _logged_in(self) -> Session:
-        return await Session.open(self._settings, self._account, self._tls, self._tunnel)
+        """A new connection; TemporaryFailure with the repair step."""
+        try:
+            if self._tokens is None:
+                return await self._opened(None)
+            token = await self._tokens.get()
+            try:
+                return await self._opened(token)
+            except TemporaryFailure as error:
+                if error.reason is not Reason.AUTH:
+                    raise
+            # It may have been withdrawn before its time: a fresh one is tried, once.
+            return await self._opened(await self._tokens.renew(token))
+        except TemporaryFailure as error:
+            error.repair = error.repair or self._repair(error.reason)
+            raise
 
-    async def _look(self, places: dict[str, Place]) -> Batch | None:
+    async def _opened(self, token: str | None) -> Session:
+        return await Session.open(self._settings, self._account, self._tls, self._tunnel, token)
+
+    def _repair(self, reason: Reason) -> str:
+        if reason is Reason.AUTH and self._tokens is not None:
+            why = "the server refuses a fresh token: imap.user must be the mailbox that it is for"
+            return f"{why}; {self._tokens.repair}"
+        return REPAIR.get(reason, f"check that {self._settings.host} can be reached from here")
+
+    def _health(self) -> Health | None:
+        """What is wrong with the account as a whole when it can be read: folders that cannot be entered."""
+        if not self._lost:
+            return None
+        return Health(HealthState.FAILING, "; ".join(self._lost.values()), REPAIR[Reason.CONFIG])
+
+    async def _enter(self, session: Session, name: str) -> Folder | None:
+        """Select a folder. None for one that cannot be entered, as long as there are others."""
+        try:
+            folder = await session.select(name)
+        except TemporaryFailure as error:
+            if error.reason is not Reason.CONFIG or not session.alive:
+                raise
+            if name not in self._settings.folders:  # a handle of a folder that is no longer read
+                return None
+            self._lost[name] = error.detail
+            if set(self._lost) >= set(self._settings.folders):
+                error.repair = REPAIR[Reason.CONFIG]
+                raise
+            return None
+        self._lost.pop(name, None)
+        return folder
+
+    async def _look(self, known: dict[str, Place]) -> Batch | None:
         """One look at every folder, beginning with another one each time; None when nothing is new."""
         session = await self._connected()
         folders = self._settings.folders
         turn = self._turn % len(folders)
         moved = False
-        for name in (*folders[turn:], *folders[:turn]):
-            before = places.get(name)
-            place, new = await self._news(session, name, before)
-            if new:
+        order = (*folders[turn:], *folders[:turn])
+        for name in order:
+            folder = await self._enter(session, name)
+            if folder is None:
+                continue
+            before = known.get(name)
+            place, found = await self._news(session, name, folder, before)
+            if found:
                 self._turn += 1
-                return await self._take(session, name, place, new, places)
-            places[name] = place
+                envelopes, handles, taken = await self._take(session, name, folder.uidvalidity, found)
+                return self._batch(envelopes, handles, {**known, name: places.passed(place, taken)})
+            known[name] = place
             moved = moved or place != before
-        return Batch(cursor=places) if moved else None
+        for name in order:
+            if (known.get(name) or {}).get("back") and name not in self._lost:
+                self._turn += 1
+                return await self._older(session, name, known)
+        return Batch(cursor=known) if moved else None
 
-    async def _news(self, session: Session, name: str, place: Place | None) -> tuple[Place, list[int]]:
+    async def _news(
+        self, session: Session, name: str, folder: Folder, place: Place | None
+    ) -> tuple[Place, list[int]]:
         """Where we stand in a folder, and the UIDs after that, the lowest first."""
-        folder = await session.select(name)
+        uidnext = folder.uidnext
         if place is None:
-            place = self._beginning(folder.uidvalidity)
-            if self._settings.from_ == "now":
-                last = (
-                    folder.uidnext - 1 if folder.uidnext else max(await session.search("UID", "*"), default=0)
-                )
-                return {**place, "uid": last}, []
+            start = self._settings.start
+            if start == "now" and uidnext is None:
+                uidnext = max(await session.search("UID", "*"), default=0) + 1
+            place = places.first(folder.uidvalidity, uidnext, start, self._clock.now().astimezone(UTC).date())
+            self._log.info("mailbox.first", folder=name, there=folder.there, start=str(start))
         elif place["uidvalidity"] != folder.uidvalidity:
-            # Without UIDNEXT nobody knows where the old ones end; then all are looked at.
-            place = {**place, "uidvalidity": folder.uidvalidity, "uid": 0, "until": folder.uidnext or 2**32}
-        known = int(place["uid"])
-        if folder.uidnext is not None and folder.uidnext <= known + 1:
-            return place, []
-        criteria = ["UID", f"{known + 1}:*"]
-        since = place.get("since")
-        if since and known + 1 < int(place.get("until") or 0):
-            day = date.fromisoformat(since) - timedelta(days=1)  # the server counts days in a zone of its own
-            criteria += ["SINCE", f"{day.day}-{MONTH_NAMES[day.month - 1]}-{day.year}"]
-        # `n:*` names the last mail even when its UID is lower (RFC 3501 §6.4.8).
-        new = [uid for uid in await session.search(*criteria) if uid > known]
-        if not new and folder.uidnext is not None:
-            return {**place, "uid": folder.uidnext - 1}, []
-        return place, new
+            place = places.renumbered(place, folder.uidvalidity, uidnext)
+            self._log.warning("mailbox.renumbered", folder=name, there=folder.there)
+        self._begun.add(name)
+        found = places.new(place, await session.search(*places.criteria(place)))
+        return (place, found) if found else (places.settled(place, uidnext), [])
 
-    def _beginning(self, uidvalidity: int) -> Place:
-        since = (
-            self._clock.now().astimezone(UTC).date().isoformat() if self._settings.from_ == "now" else None
+    async def _older(self, session: Session, name: str, known: Mapping[str, Place]) -> Batch:
+        """The next of the older mails that an operator asked for; in the end the place forgets of them."""
+        folder = await self._enter(session, name)
+        place = known[name]
+        back = place["back"]
+        found: list[int] = []
+        if folder is not None and int(back["uid"]) < int(back["until"]):
+            found = [
+                uid for uid in await session.search(*places.back_criteria(back)) if uid > int(back["uid"])
+            ]
+        if folder is None or not found:
+            self._log.info("mailbox.backfilled", folder=name)
+            return Batch(cursor={**known, name: {**place, "back": None}})
+        envelopes, handles, taken = await self._take(session, name, folder.uidvalidity, found)
+        after = {**place, "back": {**back, "uid": max(taken)}}
+        return self._batch(envelopes, handles, {**known, name: after})
+
+    def _batch(self, envelopes: list[Envelope], handles: list[Any], cursor: Mapping[str, Place]) -> Batch:
+        return Batch(
+            envelopes=envelopes,
+            cursor=cursor,
+            handles=handles if self._settings.after != "nothing" else [],
         )
-        return {"uidvalidity": uidvalidity, "uid": 0, "since": since, "until": None}
 
     async def _take(
-        self, session: Session, name: str, place: Place, new: Sequence[int], places: dict[str, Place]
-    ) -> Batch:
-        """Fetch the first of the new mails, as many as the bounds allow."""
-        wanted = list(new[: min(self._settings.chunk, MANY)])
+        self, session: Session, name: str, uidvalidity: int, new: Sequence[int]
+    ) -> tuple[list[Envelope], list[Any], list[int]]:
+        """Fetch the first of these mails, as many as the bounds allow: envelopes, handles, and the UIDs passed."""
+        bound = min(self._settings.chunk, MANY, self._narrow or MANY)
+        wanted = list(new[:bound])
+        if self._tries[name, uidvalidity, wanted[0]] >= self._settings.give_up:
+            return [self._withheld(name, uidvalidity, wanted[0])], [], wanted[:1]
+        try:
+            taken = await self._fetched(session, name, uidvalidity, wanted)
+        except TemporaryFailure as error:
+            if error.reason in ONE_MAIL:  # perhaps one of them does it: fewer at a time will tell which
+                self._narrow = max(1, len(wanted) // 4)
+                if len(wanted) == 1:
+                    self._tries[name, uidvalidity, wanted[0]] += 1
+            raise
+        if self._narrow is not None:
+            self._narrow = self._narrow * 2 if self._narrow < self._settings.chunk else None
+        return taken
+
+    async def _fetched(
+        self, session: Session, name: str, uidvalidity: int, wanted: list[int]
+    ) -> tuple[list[Envelope], list[Any], list[int]]:
         sizes = await session.sizes(wanted)
         chunk: list[int] = []
         room = self._settings.chunk_bytes
@@ -193,29 +326,21 @@ class Mailbox:
                 break
             chunk.append(uid)
             room -= size
-        uidvalidity = int(place["uidvalidity"])
+        if not chunk:
+            large = await self._large(session, name, wanted[0], sizes[wanted[0]])
+            handles = [[name, uidvalidity, wanted[0]]] if large.hold is None else []
+            return [large], handles, wanted[:1]
         envelopes: list[Envelope] = []
-        handles: list[Any] = []
-        if chunk:
-            for mail in await session.bodies(chunk):
-                if mail.uid in chunk and mail.body is not None:
-                    envelopes.append(self._envelope(name, mail.body, mail.arrived))
-                    handles.append([name, uidvalidity, mail.uid])
-            missing = sorted({*chunk} & {*sizes} - {uid for _, _, uid in handles})
-            # Those that are still there are not gone but withheld; passed over, nobody would know of them.
-            for uid in sorted(await session.sizes(missing)) if missing else ():
-                envelopes.append(self._withheld(name, uidvalidity, uid))
-        else:
-            chunk = wanted[:1]
-            large = await self._large(session, name, chunk[0], sizes[chunk[0]])
-            envelopes.append(large)
-            if large.hold is None:
-                handles.append([name, uidvalidity, chunk[0]])
-        return Batch(
-            envelopes=envelopes,
-            cursor={**places, name: {**place, "uid": chunk[-1]}},
-            handles=handles if self._settings.after != "nothing" else [],
-        )
+        handles = []
+        for mail in await session.bodies(chunk, self._settings.chunk_bytes - room):
+            if mail.uid in chunk and mail.body is not None:
+                envelopes.append(self._envelope(name, mail.body, mail.arrived))
+                handles.append([name, uidvalidity, mail.uid])
+        missing = sorted({*chunk} & {*sizes} - {uid for _, _, uid in handles})
+        # Those that are still there are not gone but withheld; passed over, nobody would know of them.
+        for uid in sorted(await session.sizes(missing)) if missing else ():
+            envelopes.append(self._withheld(name, uidvalidity, uid))
+        return envelopes, handles, chunk
 
     def _envelope(self, folder: str, body: bytes, arrived: datetime | None) -> Envelope:
         return identity.envelope(self._account, body, sent_at=arrived, meta={"folder": folder})
@@ -254,12 +379,12 @@ class Mailbox:
             self._account, raw, print_of=taken.finish(), sent_at=arrived, meta=meta, hold=hold
         )
 
-    async def _idle(self, wait: timedelta) -> bool:
+    async def _idle(self, seconds: float) -> bool:
         """Wait for news of the first folder; whether there is reason to look again."""
         session = await self._connected()
         if not self._settings.idle or not session.has("IDLE"):
             return False
         if len(self._settings.folders) > 1:
-            await session.select(self._settings.folders[0])
-        await session.idle(min(wait.total_seconds(), self._settings.idle_seconds))
+            await self._enter(session, next(one for one in self._settings.folders if one not in self._lost))
+        await session.idle(seconds)
         return True

@@ -324,6 +324,31 @@ def test_a_failing_probe_is_69(house: House) -> None:
     assert cli.run(["channel", "probe", "mail"]) == Exit.UNAVAILABLE
 
 
+# ---- going back, and consenting
+
+
+def test_a_backfill_counts_first_and_asks(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+    house.answers["/v1/channels/mail/backfill"] = {"found": {"INBOX": 1234, "已归档": 1}, "dry_run": True}
+    assert cli.run(["backfill", "mail", "--since", "2026-11-01"]) == Exit.USAGE
+    assert "Fetch 1235 messages since 2026-11-01 (INBOX: 1,234, 已归档: 1)" in capsys.readouterr().err
+    assert house.posted == [("/v1/channels/mail/backfill", {"since": "2026-11-01", "dry_run": True})]
+    assert cli.run(["backfill", "mail", "--since", "2026-11-01", "--dry-run"]) == 0
+    assert "INBOX: 1234 messages since 2026-11-01" in capsys.readouterr().out
+    assert cli.run(["backfill", "mail", "--since", "2026-11-01", "--yes"]) == 0
+    assert house.posted[-1] == ("/v1/channels/mail/backfill", {"since": "2026-11-01"})
+
+
+def test_consenting_takes_what_the_browser_was_sent_to(
+    house: House, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.answers["/v1/channels/mail/authorise"] = {"url": "https://x.example/?a=b", "authorised_until": None}
+    monkeypatch.setattr("sys.stdin", io.StringIO("http://localhost/?code=c&state=s\n"))
+    assert cli.run(["channel", "authorise", "mail"]) == 0
+    told = capsys.readouterr()
+    assert "https://x.example/?a=b" in told.err and "mail: authorised." in told.out
+    assert house.posted[-1][1] == {"answer": "http://localhost/?code=c&state=s"}
+
+
 # ---- failures
 
 

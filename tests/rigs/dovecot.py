@@ -82,7 +82,7 @@ def settings(server: Dovecot, **more: Any) -> dict[str, Any]:
     """The server's mailbox, read from its beginning; `imap` in `more` adds to it."""
     imap = {
         "host": "127.0.0.1", "port": server.port, "security": "none", "allow_plaintext": True,
-        "user": server.user, "password": PASSWORD, "from": "all", "timeout": 20,
+        "user": server.user, "password": PASSWORD, "start": "all", "timeout": 20,
     }  # fmt: skip
     return {"kind": "email", "address": ADDRESS, **more, "imap": {**imap, **more.get("imap", {})}}
 

@@ -8,9 +8,12 @@ async with FakeImap() as server:
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import re
 import ssl
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -26,6 +29,7 @@ class Stored:
     uid: int
     data: bytes
     flags: set[str] = field(default_factory=set)
+    came: date = date(2026, 11, 22)
 
 
 @dataclass
@@ -41,7 +45,7 @@ def settings(server: FakeImap, **more: Any) -> dict[str, Any]:
     """The fake as a mailbox that is read from its beginning; `imap` in `more` adds to it."""
     imap = {
         "host": "127.0.0.1", "port": server.port, "security": "none", "allow_plaintext": True,
-        "user": USER, "password": PASSWORD, "from": "all", "timeout": 1,
+        "user": USER, "password": PASSWORD, "start": "all", "timeout": 1,
     }  # fmt: skip
     return {"kind": "email", "address": ADDRESS, **more, "imap": {**imap, **more.get("imap", {})}}
 
@@ -51,14 +55,17 @@ class FakeImap:
 
     def __init__(self, tls: ssl.SSLContext | None = None, *, starttls: bool = False) -> None:
         self.boxes: dict[str, Box] = {"INBOX": Box()}
-        self.capabilities = "IMAP4rev1 IDLE UIDPLUS MOVE ID"
+        self.capabilities = "IMAP4rev1 IDLE UIDPLUS MOVE ID SASL-IR AUTH=XOAUTH2"
+        self.tokens: set[str] = set()
+        """Access tokens that log in by XOAUTH2."""
         self.tls = tls
         self.starttls = starttls
         self.log: list[str] = []
         self.connections = 0
         self.faults: set[str] = set()
         """Any of: hang_fetch, cut_fetch, flood, idle_cut, idle_silent, needs_id, late_uid, quoted_body,
-        flag_news, withhold_2, short_pieces, no_uidnext, silent_login, no_keywords, odd_capabilities."""
+        flag_news, withhold_2, short_pieces, no_uidnext, silent_login, no_keywords, odd_capabilities, bye,
+        kill_2 (hangs up at the mail with UID 2), no_2 (answers NO to a FETCH of it), lies (about sizes), huge."""
         self.idling = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
@@ -85,16 +92,19 @@ class FakeImap:
         assert self._server is not None
         return int(self._server.sockets[0].getsockname()[1])
 
-    def put(self, folder: str, data: bytes) -> int:
-        """A mail arrives; its UID."""
+    def put(self, folder: str, data: bytes, came: date | None = None, uid: int | None = None) -> int:
+        """A mail arrives; its UID. With one that was given out before, it shows late."""
         box = self.boxes.setdefault(folder, Box())
-        box.mails.append(Stored(box.uidnext, re.sub(rb"\r?\n", b"\r\n", data)))
-        box.uidnext += 1
+        stored = Stored(uid or box.uidnext, re.sub(rb"\r?\n", b"\r\n", data))
+        stored.came = came or stored.came
+        box.mails.append(stored)
+        box.mails.sort(key=lambda one: one.uid)
+        box.uidnext = max(box.uidnext, stored.uid + 1)
         if "idle_silent" not in self.faults:
             for writer in self._writers:
                 if self.idling.is_set():
                     writer.write(b"* %d EXISTS\r\n" % len(box.mails))
-        return box.uidnext - 1
+        return stored.uid
 
     def renumber(self, folder: str) -> None:
         """The folder gets a new UIDVALIDITY and its mails new UIDs."""
@@ -116,6 +126,10 @@ class FakeImap:
         self._writers.add(writer)
         self.connections += 1
         try:
+            if "bye" in self.faults:
+                writer.write(b"* BYE [ALERT] Too many simultaneous connections. (Failure)\r\n")
+                await writer.drain()
+                await asyncio.Event().wait()
             writer.write(b"* OK fake ready\r\n")
             await _Talk(self, reader, writer).run()
         except (ConnectionError, ssl.SSLError, asyncio.CancelledError):
@@ -173,6 +187,36 @@ class _Talk:
         else:
             self._done("OK Logged in")
 
+    async def _authenticate(self, rest: str) -> None:
+        mechanism, _, first = rest.partition(" ")
+        if mechanism != "XOAUTH2":
+            self._done("NO unknown mechanism")
+            return
+        if not first:
+            self._say("+ ")
+            first = (await self._reader.readline()).decode().strip()
+        said = base64.b64decode(first).decode().split("\1")
+        if said[0] == f"user={USER}" and said[1].removeprefix("auth=Bearer ") in self._server.tokens:
+            self._done("OK Success")
+            return
+        told = json.dumps({"status": "400", "schemes": "Bearer", "scope": "https://mail.example/"})
+        self._say("+ " + base64.b64encode(told.encode()).decode())
+        assert (await self._reader.readline()) == b"\r\n"  # without it a real server says nothing more
+        self._done("NO [AUTHENTICATIONFAILED] Invalid credentials (Failure)")
+
+    async def _status(self, rest: str) -> None:
+        name = rest[: rest.rindex(" (")]
+        box = self._server.boxes.get(name.strip('"'))
+        if box is None:
+            self._done("NO [NONEXISTENT] no such mailbox")
+            return
+        self._say(f"* STATUS {name} (MESSAGES {len(box.mails)})")
+        self._done()
+
+    async def _create(self, rest: str) -> None:
+        self._server.boxes.setdefault(rest.strip('"'), Box())
+        self._done()
+
     async def _starttls(self, rest: str) -> None:
         assert self._server.tls is not None
         self._done("OK begin")
@@ -222,7 +266,10 @@ class _Talk:
 
     async def _uid_search(self, rest: str) -> None:
         words = rest.split()
-        found = self._chosen(words[words.index("UID") + 1])
+        found = self._chosen(words[words.index("UID") + 1] if "UID" in words else "1:*")
+        if "SINCE" in words:
+            day = datetime.strptime(words[words.index("SINCE") + 1], "%d-%b-%Y").date()
+            found = [mail for mail in found if mail.came >= day]
         if "DELETED" in words:
             found = [mail for mail in found if "\\Deleted" not in mail.flags]
         self._say("* SEARCH " + " ".join(str(mail.uid) for mail in found))
@@ -235,11 +282,20 @@ class _Talk:
             self._writer.write(b"* 1 EXPUNGE\r\n" * 3000)
         if "hang_fetch" in faults and "BODY" in what:
             await asyncio.Event().wait()
+        if "huge" in faults and "BODY" in what:
+            self._writer.write(b"* 1 FETCH (UID 1 BODY[] {4000000000}\r\n" + b"x" * 100_000)
+            await asyncio.Event().wait()
         for number, mail in enumerate(self._chosen(names), 1):
+            if "BODY" in what and mail.uid == 2 and "kill_2" in faults:
+                return True
+            if "BODY" in what and mail.uid == 2 and "no_2" in faults:
+                self._done("NO Some messages could not be FETCHed (Failure)")
+                return False
             if "flag_news" in faults:
                 self._say(f"* {number} FETCH (FLAGS (\\Seen))")
             if "RFC822.SIZE" in what:
-                self._say(f"* {number} FETCH (UID {mail.uid} RFC822.SIZE {len(mail.data)})")
+                size = 10 if "lies" in faults else len(mail.data)
+                self._say(f"* {number} FETCH (UID {mail.uid} RFC822.SIZE {size})")
                 continue
             if "BODY" not in what:
                 self._say(f'* {number} FETCH (UID {mail.uid} INTERNALDATE " 1-Nov-2026 08:00:00 +0800")')

@@ -68,11 +68,11 @@ async def test_the_turn_of_the_last_uid_gives_nothing_twice(make: Make) -> None:
         _, _, cursor = await drain(connector)
         again = await connector.fetch(cursor, AT_ONCE)
         assert again.envelopes == ()
-        assert any("UID SEARCH UID 2:*" in line for line in server.log)
+        assert server.log[-1].startswith("UID SEARCH UID 1:*")
 
 
 async def test_a_first_connection_reads_from_now_on_unless_told_otherwise(make: Make) -> None:
-    async with FakeImap() as server, make(settings(server, imap={"from": "now"})) as connector:
+    async with FakeImap() as server, make(settings(server, imap={"start": "now"})) as connector:
         server.put("INBOX", mail(1))
         first = await connector.fetch(None, AT_ONCE)
         assert first.envelopes == ()
@@ -84,7 +84,7 @@ async def test_a_first_connection_reads_from_now_on_unless_told_otherwise(make: 
 
 
 async def test_uids_that_start_anew_are_read_again_from_the_first_day(make: Make) -> None:
-    async with FakeImap() as server, make(settings(server, imap={"from": "now"})) as connector:
+    async with FakeImap() as server, make(settings(server, imap={"start": "now"})) as connector:
         _, _, cursor = await drain(connector)
         server.put("INBOX", mail(1))
         _, _, cursor = await drain(connector, cursor)
@@ -179,16 +179,14 @@ async def test_a_server_that_falls_silent_times_out_and_is_left(make: Make) -> N
         assert server.connections == 2
 
 
-async def test_a_flood_of_lines_ends_the_connection_and_not_the_mailbox(make: Make) -> None:
-    # aioimaplib recurses once a line: some thousand lines in one read are too many for it.
+async def test_a_flood_of_lines_is_only_read(make: Make) -> None:
+    # aioimaplib's own reader recurses once a line: some thousand lines in one read are too many for it.
     async with FakeImap() as server, make(settings(server)) as connector:
         server.put("INBOX", mail(1))
         server.faults = {"flood"}
-        with pytest.raises(TemporaryFailure):
-            async with asyncio.timeout(5):
-                await connector.fetch(None, AT_ONCE)
-        server.faults.clear()
-        assert ids((await drain(connector))[0]) == matters(1)
+        async with asyncio.timeout(5):
+            assert ids((await drain(connector))[0]) == matters(1)
+        assert server.connections == 1
 
 
 async def test_a_connection_cut_in_the_middle_of_a_fetch_loses_nothing(make: Make) -> None:
@@ -280,7 +278,7 @@ async def test_nobody_listening_is_unreachable(make: Make) -> None:
 async def test_the_probe_is_a_round_trip_of_its_own(make: Make) -> None:
     async with FakeImap() as server, make(settings(server)) as connector:
         assert (await connector.probe()).ok
-        assert server.log[-2:] == ["NOOP", "LOGOUT"]
+        assert server.log[-2:] == ['STATUS "INBOX" (MESSAGES)', "LOGOUT"]
 
 
 @pytest.mark.parametrize(
