@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -32,6 +33,8 @@ class Channel:
     """When something last came in."""
     last_ok_at: datetime | None = None
     """When its far side last answered well."""
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the source said that there is something to fetch."""
 
     # A connector has a role by having its methods; asked once, because asking costs more than most answers.
     receiver: Receiver | None = field(init=False)

@@ -154,6 +154,7 @@ def build(
         ids=ids,
         log=log,
         after_message=life.after_message,
+        after_delivery=life.after_delivery,
         hook=hook,
         count=lambda channel, outcome: counters.envelope(channel, outcome),
         pressure=lambda: store.writer.arriving > settings.database.batch // 4,

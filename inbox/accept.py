@@ -15,6 +15,7 @@ from model.envelope import Accepted, Envelope, StoredEnvelope
 from model.ids import REFERENCE_LENGTH, mint_reference
 from model.states import EnvelopeState
 from model.tools import Clock, Ids, Spooled
+from store import leases
 from store.acceptance import BY_CONTENT, Acceptance, CursorMove, NewEnvelope, Stored
 from store.erasure import tombstone
 from store.errors import StoreBusy
@@ -41,6 +42,8 @@ class Acceptor:
 
         Raises Busy when the house cannot take it now, and LeaseLost when another process owns the cursor.
         """
+        if batch.wake:
+            await self.wake(channel)
         now = self._clock.now()
         reserved = 0
         try:
@@ -63,6 +66,13 @@ class Acceptor:
         self._go_on(rows, batch.envelopes, stored)
         _discard_spooled(batch.envelopes)
         return [Accepted(one.id, one.reference, one.repeat, one.response) for one in stored]
+
+    async def wake(self, channel: Channel) -> None:
+        """Let whoever fetches the channel look at once: this process, or on a shared store another one."""
+        channel.woken.set()
+        if not self._store.embedded:
+            ring, now = self._ids.new(), self._clock.now()
+            await self._store.run(lambda c: leases.ring(c, f"poll:{channel.name}", ring, now), "lease")
 
     async def quarantine(self, channel: Channel, request: Request, reason: str) -> Accepted:
         """Keep a request that came from the source and cannot be read."""

@@ -119,6 +119,8 @@ class Door:
 
     async def _accept(self, channel: Channel, request: Request, batch: Batch) -> Response:
         if not batch.envelopes:
+            if batch.wake:
+                await self._acceptor.accept(channel, batch)
             return batch.response or Response(status=200)
         accepted = await self._acceptor.accept(channel, batch)
         for one in accepted:

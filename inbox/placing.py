@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from inbox import reports
+from inbox.reports import Told
 from inbox.settings import InboxSettings
 from model import ids
 from model.draft import Draft, Identity
@@ -60,6 +62,8 @@ def ask(reading: Reading, secret: bytes) -> Questions:
     asked.references = {ids.tidy_reference(text) for text in draft.thread.mentioned}
     if reading.conversation:
         asked.conversations = {reading.conversation}
+    if draft.reports:
+        reports.ask(draft.reports, asked, secret)
     for one in draft.reply_to:
         asked.addresses.add(one.value)
         if one.kind == "email":
@@ -86,9 +90,15 @@ class Place:
     """The message of ours that it answers or bounces."""
 
 
-def place(reading: Reading, found: Findings, settings: InboxSettings, secret: bytes) -> Place | None:
+def place(
+    reading: Reading, found: Findings, settings: InboxSettings, secret: bytes, reported: Sequence[Told] = ()
+) -> Place | None:
     """The record that an envelope belongs to, surest evidence first; None when it is a matter of its own."""
     draft, envelope = reading.draft, reading.envelope
+    for said in reported:
+        known = found.records.get(said.sent.record or "")
+        if known:
+            return Place(known, "report", said.sent.id)
     for token in draft.thread.tokens:
         known = found.records.get(ids.unseal(secret, "thread", token) or "")
         if known:
@@ -112,6 +122,11 @@ def place(reading: Reading, found: Findings, settings: InboxSettings, secret: by
         if known and recent and RecordState(known.state) in _OPEN:
             return Place(known, "conversation")
     return None
+
+
+def says_nothing(draft: Draft) -> bool:
+    """Whether something happened and nobody said anything: such a thing makes no record of its own."""
+    return draft.signal is not None and not draft.text.strip() and not draft.parts
 
 
 def _answered(reading: Reading, found: Findings) -> str | None:

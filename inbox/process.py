@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from connectors.channel import Channel
-from inbox import placing, registering
+from inbox import placing, registering, reports
 from inbox.hot import Hot, HotQueue
 from inbox.placing import File, Reading
 from inbox.reading import Reader
 from inbox.settings import InboxSettings
+from model.delivery import Purpose
 from model.draft import Draft, Part
 from model.envelope import StoredEnvelope
 from model.failures import Malformed
@@ -36,6 +37,8 @@ _SMALL = 65_536
 _AGAIN_FIRST, _AGAIN_LAST = 0.5, 10.0
 #: How long a batch lets the doors go first at the most, and how often it looks whether it must, seconds.
 _GIVE_WAY, _GLANCE = 0.5, 0.02
+#: How soon a report of a message not known yet is looked at again: at first, and at the last, seconds.
+_REPORT_AGAIN, _REPORT_LAST = 0.5, 15.0
 #: Batches at work at the same time: while one waits for its commit the next is read.
 _LANES = 2
 
@@ -71,6 +74,7 @@ class Processor:
         ids: Ids,
         log: Log,
         after_message: Callable[[RecordState], RecordState],
+        after_delivery: Callable[[RecordState, Purpose], RecordState],
         steps: Sequence[Step] = (),
         hook: Callable[[str], None] | None = None,
         count: Callable[[str, str], None] | None = None,
@@ -87,6 +91,7 @@ class Processor:
         self._ids = ids
         self._log = log
         self._after_message = after_message
+        self._after_delivery = after_delivery
         self._steps = steps
         self._hook = hook
         self._count = count
@@ -166,7 +171,7 @@ class Processor:
             )
 
         try:
-            if not await self._store.read(lambda c: envelopes.any_waiting(c, recovered)):
+            if not await self._store.read(lambda c: envelopes.any_waiting(c, recovered, now)):
                 return []
             found = await self._store.run(claim, "claim.envelopes")
         except StoreBusy as error:
@@ -313,6 +318,20 @@ class Processor:
     async def _settle(self, reading: Reading, found: Findings, total: int, now: datetime) -> None:
         """Place one reading and commit it with all its consequences."""
         envelope, draft = reading.envelope, reading.draft
+        told = self._told(reading, found) if draft.reports else []
+        if reports.early(draft.reports, told) and now - envelope.received_at < self._settings.report_wait:
+            await self._look_again(envelope, now)
+            return
+        inserts, updates = (
+            reports.settle(told, found, self._ids, now, envelope.kind, self._after_delivery)
+            if told
+            else ([], [])
+        )
+        place = placing.place(reading, found, self._settings, self._store.secret, told)
+        if placing.says_nothing(draft) and (place is None or (draft.reports and not told)):
+            unit = registering.ignore(reading, now, inserts, updates)
+            await self._end_unregistered(unit, envelope)
+            return
         rules = self._rules()
         decision = rules.decide(
             facts(
@@ -326,7 +345,6 @@ class Processor:
         if decision.hold and not envelope.meta.get("released"):
             await self._set_aside(envelope, EnvelopeState.HELD, decision.hold)
             return
-        place = placing.place(reading, found, self._settings, self._store.secret)
         contact = placing.contact_of(reading, found)
         twin = None if place else placing.repeat_of(reading, found, contact)
         registration = Registration(
@@ -349,10 +367,14 @@ class Processor:
         planned, held = self._outbox.plan(registration), False
         try:
             if place:
-                state = self._after_message(RecordState(place.record.state))
+                state = RecordState(place.record.state)
+                if not draft.signal:
+                    state = self._after_message(state)
                 unit = registering.join(reading, registration, planned.rows, place, state, self._ids)
             else:
                 unit = registering.register(reading, registration, planned.rows, twin, self._ids)
+            if inserts or updates:
+                unit = replace(unit, inserts=(*unit.inserts, *inserts), updates=(*unit.updates, *updates))
             held = await self._submit(unit)
         finally:
             self._outbox.release(planned, held)
@@ -362,6 +384,31 @@ class Processor:
                 self._count(envelope.channel, "joined" if place else "registered")
             for step in self._steps:
                 step(registration)
+
+    def _told(self, reading: Reading, found: Findings) -> list[reports.Told]:
+        kind = reading.envelope.kind
+
+        def same_kind(target: str) -> bool:
+            channel = self._channels.get(target)
+            return target == reading.envelope.channel or (channel is not None and channel.kind == kind)
+
+        return reports.match(
+            reading.draft.reports,
+            found,
+            channel=reading.envelope.channel,
+            same_kind=same_kind,
+            secret=self._store.secret,
+        )
+
+    async def _look_again(self, envelope: StoredEnvelope, now: datetime) -> None:
+        """Put back a report that speaks of a message not known yet; soon at first, then less often."""
+        age = (now - envelope.received_at).total_seconds()
+        until = now + timedelta(seconds=min(max(age, _REPORT_AGAIN), _REPORT_LAST))
+        await self._submit(registering.postpone(envelope, until, now))
+
+    async def _end_unregistered(self, unit: Unit, envelope: StoredEnvelope) -> None:
+        if await self._submit(unit) and self._count:
+            self._count(envelope.channel, EnvelopeState.IGNORED.value)
 
     async def _submit(self, unit: Unit) -> bool:
         return await self._store.submit(unit)

@@ -30,6 +30,8 @@ from store.units import Guard, Unit
 
 #: A fetch that comes back empty within this, seconds, did not wait for anything.
 _AT_ONCE = 1.0
+#: How often one listens whether another process rang, seconds.
+_LISTEN = 1.0
 #: What the operator can do about each kind of trouble.
 _REPAIR = {
     "auth": "check the user name and the password or authorisation code of the channel, then resume it",
@@ -69,6 +71,8 @@ class Puller:
         self._failures = 0
         self._wanted = asyncio.Event()
         """Somebody wants older mail."""
+        self._rung: str | None = None
+        """The last ring that was heard: whoever begins to listen looks once more than it must."""
         self._backoff = wait_exponential_jitter(
             multiplier=settings.backoff_first.total_seconds(),
             max=settings.backoff_last.total_seconds(),
@@ -171,6 +175,7 @@ class Puller:
                     pending = []
                 if self._wanted.is_set():
                     cursor = await self._rewound(epoch, cursor)
+                self._channel.woken.clear()  # from here on: what comes during the look asks for another
                 asked = self._clock.monotonic()
                 batch = await self._fetched(cursor)
                 if batch is None:
@@ -183,11 +188,36 @@ class Puller:
                     pending = list(batch.handles)
                 elif waited < _AT_ONCE:
                     # It cannot wait at its source: wait here, so that the source is not hammered.
-                    await self._clock.sleep(self._settings.fetch_pause.total_seconds())
+                    await self._pause()
             except (LeaseLost, asyncio.CancelledError):
                 raise
             except Exception as error:
                 await self._trouble(error)
+
+    async def _pause(self) -> None:
+        """Wait for the next look; no longer than until the source says that there is something."""
+        sleeping = asyncio.create_task(self._clock.sleep(self._settings.fetch_pause.total_seconds()))
+        waking = asyncio.create_task(self._woken())
+        try:
+            await asyncio.wait({sleeping, waking}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (sleeping, waking):
+                task.cancel()
+            await asyncio.wait({sleeping, waking})
+
+    async def _woken(self) -> None:
+        """Return when this process heard from the source, or another one did and rang."""
+        if self._store.embedded:
+            await self._channel.woken.wait()
+            return
+        while not self._channel.woken.is_set():
+            rung = await self._store.read(lambda c: leases.last_ring(c, self._name))
+            if rung != self._rung:
+                self._rung = rung
+                return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LISTEN):
+                    await self._channel.woken.wait()
 
     async def _accept(self, batch: Batch, epoch: int, pending: Sequence[Any]) -> None:
         """Law 1: envelopes, cursor and handles in one transaction. A full house pauses the poller."""

@@ -32,6 +32,22 @@ def set_aside(envelope: StoredEnvelope, state: EnvelopeState, reason: str, at: d
     return Unit(close(envelope, state, at, reason=reason[:1000]), label=f"process.{state.value}")
 
 
+def ignore(reading: Reading, at: datetime, inserts: Sequence[Insert], updates: Sequence[Update]) -> Unit:
+    """A signal that belongs to no record: the row stays and says what it was; what it tells is applied."""
+    reason = f"signal: {reading.draft.signal}"
+    if reading.draft.reports:
+        reason += (
+            "; no record of ours has the message that it speaks of" if not updates and not inserts else ""
+        )
+    guard = close(reading.envelope, EnvelopeState.IGNORED, at, reason=reason[:1000])
+    return Unit(guard, tuple(inserts), tuple(updates), label="process.ignored")
+
+
+def postpone(envelope: StoredEnvelope, until: datetime, at: datetime) -> Unit:
+    """Back into the line, not to be looked at before a time."""
+    return Unit(close(envelope, EnvelopeState.WAITING, at, not_before=until), label="process.waiting")
+
+
 def event(
     made: Ids, type_: EventType, registration: Registration, data: Mapping[str, Any], actor: str = "forebay"
 ) -> Insert:
@@ -94,12 +110,16 @@ def join(
     """The unit that adds a message to a record that exists."""
     draft = reading.draft
     type_ = EventType.MESSAGE_JOINED
-    if draft.bounce:
+    if draft.signal:
+        type_ = EventType.SIGNAL
+    elif draft.bounce:
         type_ = EventType.BOUNCED
     elif draft.automatic:
         type_ = EventType.AUTOMATIC_JOINED
     inserts = [event(made, type_, registration, _message(reading, found), actor="customer")]
-    updates = [Update("record", {"id": registration.record}, {"updated_at": registration.at})]
+    updates: list[Update] = []
+    if not draft.signal:
+        updates.append(Update("record", {"id": registration.record}, {"updated_at": registration.at}))
     if (
         type_ is EventType.MESSAGE_JOINED
         and state.value != found.record.state
@@ -109,12 +129,12 @@ def join(
         inserts.append(event(made, EventType.STATE_CHANGED, registration, change))
         moved = {"id": registration.record, "state": found.record.state}
         updates.append(Update("record", moved, {"state": state.value}))
-    if draft.bounce and found.delivery and _failed(draft):
+    if draft.bounce and not draft.reports and found.delivery and _failed(draft):
         failed = {"state": "dead", "reason": "recipient", "detail": "the message came back undelivered"}
         updates.append(Update("delivery", {"id": found.delivery, "state": "delivered"}, failed))
     if found.why != "other account":
         inserts += _files(reading, registration.record)
-        if not (draft.automatic or draft.bounce):
+        if not (draft.automatic or draft.bounce or draft.signal):
             inserts += _people(reading, registration)
     inserts += _thread(reading, registration)
     inserts += [Insert("delivery", row) for row in deliveries]
@@ -184,6 +204,8 @@ def _message(reading: Reading, found: Place) -> dict[str, Any]:
     }
     if found.why == "other account":
         return data
+    if draft.signal:
+        data["signal"] = draft.signal
     return data | {
         "name": draft.name[:_NAME],
         "subject": draft.subject[:_SUBJECT],

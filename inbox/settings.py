@@ -50,6 +50,10 @@ class InboxSettings(BaseModel):
     repeat_quiet: timedelta = Field(
         default=timedelta(hours=24), description="No second acknowledgement for the same content within this."
     )
+    report_wait: timedelta = Field(
+        default=timedelta(minutes=2),
+        description="How long a report of a message of ours waits for that message to be known.",
+    )
     shutdown: timedelta = Field(
         default=timedelta(seconds=25), description="Time to finish what is at work when told to stop."
     )

@@ -128,6 +128,12 @@ class Delivery:
     body: Mapping[str, Any]
 
 
+def is_last(body: Mapping[str, Any]) -> bool:
+    """Whether the body is that of a whole message, or of the last part of one."""
+    part = body.get("part")
+    return part is None or part["n"] == part["of"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One try of a delivery; written before its I/O."""

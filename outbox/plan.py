@@ -64,8 +64,11 @@ class Planner:
     def plan(self, registration: Registration) -> Planned:
         """The deliveries of one registration."""
         made: list[dict[str, Any] | None] = []
+        if registration.joined and registration.draft.signal and not registration.draft.text.strip():
+            return Planned()
         try:
-            made.append(self._acknowledgement(registration))
+            if not (registration.joined and registration.draft.signal):
+                made.append(self._acknowledgement(registration))
             made += self._hand_overs(registration)
         except BaseException:
             self.release(_planned(made), False)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, case, exists, func, or_, select, update
 
 from model.envelope import StoredEnvelope
 from model.ids import tidy_reference
@@ -58,12 +58,16 @@ def claim(
         other.c.order_key == e.c.order_key,
         among(other.c.state, ENVELOPES_AT_WORK),
         other.c.order_key.is_not(None),
-        or_(other.c.state == "claimed", (other.c.state == "waiting") & (other.c.id < e.c.id)),
+        or_(
+            other.c.state == "claimed",
+            # One that waits for a time of its own, a report, holds nobody up.
+            (other.c.state == "waiting") & (other.c.id < e.c.id) & other.c.not_before.is_(None),
+        ),
     )
     chosen = (
         select(e.c.id)
         .where(_UNSETTLED, stands(e.c.state, "waiting"), e.c.claims > 0 if recovered else e.c.claims == 0)
-        .where(or_(e.c.order_key.is_(None), ~blocked))
+        .where(or_(e.c.order_key.is_(None), ~blocked), _may(e.c.not_before, now))
         .order_by(e.c.id)
         .limit(1 if recovered else limit)
     )
@@ -79,11 +83,18 @@ def claim(
     return sorted((from_row(row) for row in connection.execute(statement)), key=lambda found: found.id)
 
 
-def any_waiting(connection: Connection, recovered: bool) -> bool:
+def _may(not_before: ColumnElement[Any], now: datetime) -> ColumnElement[bool]:
+    return or_(not_before.is_(None), not_before <= now)
+
+
+def any_waiting(connection: Connection, recovered: bool, now: datetime) -> bool:
     """Whether it is worth asking the writer for a claim."""
     e = envelope.c
     query = select(e.id).where(
-        _UNSETTLED, stands(e.state, "waiting"), e.claims > 0 if recovered else e.claims == 0
+        _UNSETTLED,
+        stands(e.state, "waiting"),
+        e.claims > 0 if recovered else e.claims == 0,
+        _may(e.not_before, now),
     )
     return connection.execute(query.limit(1)).first() is not None
 

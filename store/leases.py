@@ -12,6 +12,7 @@ from store.schema import cursor, lease
 from store.types import from_micros
 
 _OWNER = "owner:"
+_BELL = "bell:"
 
 
 def database_now(connection: Connection, injected: datetime) -> datetime:
@@ -56,6 +57,20 @@ def free_all(connection: Connection) -> None:
 def own_process(connection: Connection, owner: str, ttl: timedelta, injected: datetime) -> None:
     """Say that this process lives; its claims are safe until the lease ends."""
     take(connection, _OWNER + owner, owner, ttl, injected)
+
+
+def ring(connection: Connection, name: str, ring: str, injected: datetime) -> None:
+    """Tell the holder of a lease, wherever it runs, that there is something to do; `ring` is fresh each time."""
+    module = sqlite if connection.dialect.name == "sqlite" else postgresql
+    row = {"holder": ring, "expires_at": database_now(connection, injected)}
+    statement: Any = module.insert(lease).values(name=_BELL + name, epoch=0, **row)
+    connection.execute(statement.on_conflict_do_update(index_elements=[lease.c.name], set_=row))
+
+
+def last_ring(connection: Connection, name: str) -> str | None:
+    """What `ring` was given last."""
+    found: str | None = connection.scalar(select(lease.c.holder).where(lease.c.name == _BELL + name))
+    return found
 
 
 def forget_process(connection: Connection, owner: str) -> None:

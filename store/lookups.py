@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, and_, func, select
 
 from model.delivery import AUTOMATIC
-from store.schema import delivery, envelope, identity, record, thread_key
+from store.schema import contact, delivery, envelope, identity, record, thread_key
 
 _AUTOMATIC = tuple(sorted(purpose.value for purpose in AUTOMATIC))
 
@@ -26,6 +27,10 @@ class Questions:
     conversations: set[str] = field(default_factory=set)
     addresses: set[str] = field(default_factory=set)
     domains: set[str] = field(default_factory=set)
+    remote_ids: set[str] = field(default_factory=set)
+    keys: set[str] = field(default_factory=set)
+    sent_for: set[str] = field(default_factory=set)
+    """Records whose messages to customers are wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,22 @@ class Twin:
     received_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Out:
+    """A message of ours to a customer."""
+
+    id: str
+    key: str
+    target: str
+    record: str | None
+    address: str | None
+    state: str
+    purpose: str
+    attempts: int
+    remote_id: str | None
+    body: Mapping[str, Any]
+
+
 @dataclass(slots=True)
 class Findings:
     """The answers."""
@@ -69,6 +90,10 @@ class Findings:
     address_hour: dict[str, int] = field(default_factory=dict)
     address_day: dict[str, int] = field(default_factory=dict)
     domain_hour: dict[str, int] = field(default_factory=dict)
+    sent: list[Out] = field(default_factory=list)
+    """The messages of ours that reports speak of, oldest first."""
+    unreachable: dict[str, list[str]] = field(default_factory=dict)
+    """Contact to the addresses that refused our messages; of the contacts behind `sent`."""
 
 
 def answer(connection: Connection, asked: Questions, now: datetime) -> Findings:
@@ -91,6 +116,8 @@ def answer(connection: Connection, asked: Questions, now: datetime) -> Findings:
         wanted |= set(found.by_reference.values())
     if asked.fingerprints:
         wanted |= _twins(connection, asked.fingerprints, found)
+    if asked.remote_ids or asked.keys or asked.sent_for:
+        wanted |= _reported(connection, asked, found)
     if asked.conversations:
         wanted |= _conversations(connection, asked.conversations, found)
     if wanted:
@@ -142,6 +169,29 @@ def _records(connection: Connection, wanted: set[str], found: Findings) -> None:
         elif out.purpose == "acknowledgement" and out.state != "cancelled":
             found.acknowledged.add(out.record)
     found.destinations = {id_: tuple(sorted(names)) for id_, names in destinations.items()}
+
+
+def _reported(connection: Connection, asked: Questions, found: Findings) -> set[str]:
+    """The messages of ours that reports name, each by an index of its own."""
+    d = delivery.c
+    names = ("id", "key", "target", "record", "address", "state", "purpose", "attempts", "remote_id", "body")
+    columns = [d[name] for name in names]
+    sent: dict[str, Out] = {}
+    for wanted in (
+        # Said twice, so that the partial index is one that both engines know to apply.
+        and_(d.remote_id.in_(asked.remote_ids), d.remote_id.is_not(None)) if asked.remote_ids else None,
+        d.key.in_(asked.keys) if asked.keys else None,
+        d.record.in_(asked.sent_for) if asked.sent_for else None,
+    ):
+        if wanted is not None:
+            for row in connection.execute(select(*columns).where(wanted, d.downstream.is_(False))):
+                sent[row.id] = Out(*row)
+    found.sent = [sent[id_] for id_ in sorted(sent)]
+    records = {one.record for one in found.sent if one.record}
+    r, c = record.c, contact.c
+    people = select(c.id, c.unreachable).join(record, r.contact == c.id).where(r.id.in_(records))
+    found.unreachable = {row.id: list(row.unreachable) for row in connection.execute(people)}
+    return records
 
 
 def _sent(connection: Connection, asked: Questions, now: datetime, found: Findings) -> None:

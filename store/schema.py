@@ -68,6 +68,7 @@ envelope = Table(
     Column("meta", Json, nullable=False),
     Column("response", Json),  # the answer at the door, for redeliveries
     Column("updated_at", Instant, nullable=False),
+    Column("not_before", Instant),  # a report of a message whose receipt is not stored yet is looked at again
     # The fingerprint goes first, so that the same index finds equal content under other ids.
     UniqueConstraint("fingerprint", "source_id", "account"),
     Index("uq_envelope_reference", "reference", unique=True),
@@ -223,6 +224,13 @@ contact = Table(
     Column("language", String),
     Column("unreachable", Json, nullable=False),  # identities that refused our messages
     Column("created_at", Instant, nullable=False),
+    Column("same_as", String),  # the contact that it was found to be the same person as
+    Index(
+        "ix_contact_same_as",
+        "same_as",
+        postgresql_where=text("same_as IS NOT NULL"),
+        sqlite_where=text("same_as IS NOT NULL"),
+    ),
 )
 
 identity = Table(
@@ -242,9 +250,73 @@ conversation = Table(
     Column("id", String, primary_key=True),
     Column("channel", String, nullable=False),
     Column("external_key", String, nullable=False),
-    Column("window_until", Instant),
-    Column("quota", Integer),
+    Column("last_at", Instant),  # the customer's last message, where a burst of them is one record
     UniqueConstraint("channel", "external_key"),
+)
+
+#: What a customer did that lets us answer, for a time and a number of messages. Of the same name the latest
+#: counts; those of other names stand beside it. Written with the envelope, changed by the outbox alone.
+opening = Table(
+    "opening",
+    metadata,
+    Column("conversation", String, primary_key=True),
+    Column("envelope", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("at", Instant, nullable=False),  # the provider's time
+    Column("until", Instant, nullable=False),
+    Column("messages", Integer),  # how many more it carries; none: any number
+    Column("told_at", Instant),  # when it was told that it closes soon
+    Index("ix_opening_until", "until"),
+)
+
+#: What is fetched after registering: a file that a message only names, or who somebody is.
+errand = Table(
+    "errand",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("what", String, nullable=False),  # file, profile
+    Column("channel", String, nullable=False),
+    Column("record", String, nullable=False),
+    Column("envelope", String, nullable=False),
+    Column("n", Integer, nullable=False),  # the attachment's number; 0 for a profile
+    Column("reference", Text, nullable=False),  # what the connector takes
+    Column("kind", String),  # of the identity, for a profile
+    Column("state", String, nullable=False),  # waiting, done, given_up
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("created_at", Instant, nullable=False),
+    Column("next_at", Instant, nullable=False),  # while it is claimed: when the claim ends
+    Column("claim", String),
+    Column("reason", String),
+    Column("detail", Text),
+    Column("settled_at", Instant),
+    UniqueConstraint("envelope", "what", "n"),
+    Index(
+        "ix_errand_due",
+        "channel",
+        "next_at",
+        postgresql_where=text("state = 'waiting'"),
+        sqlite_where=text("state = 'waiting'"),
+    ),
+    Index("ix_errand_record", "record"),
+)
+
+#: Why two contacts, or a contact and an identity, are the same person, or may be. Undone ones stay.
+link = Table(
+    "link",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("contact", String, nullable=False),  # the one that stays
+    Column("other", String, nullable=False),  # the one that is the same person
+    Column("kind", String, nullable=False),  # the identity that tells so
+    Column("value", String, nullable=False),
+    Column("evidence", Text, nullable=False),
+    Column("state", String, nullable=False),  # linked, proposed, undone, refused
+    Column("at", Instant, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("undone_at", Instant),
+    Column("undone_by", String),
+    UniqueConstraint("contact", "other", "kind", "value"),
+    Index("ix_link_other", "other"),
 )
 
 #: Provider ids and tokens by which a later message finds its record, those of messages never seen included.
@@ -319,6 +391,12 @@ delivery = Table(
     ),
     Index("ix_delivery_address", "address", "created_at"),
     Index("ix_delivery_domain", "domain", "created_at"),
+    Index(
+        "ix_delivery_remote_id",
+        "remote_id",
+        postgresql_where=text("remote_id IS NOT NULL"),
+        sqlite_where=text("remote_id IS NOT NULL"),
+    ),
 )
 
 attempt = Table(

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 #: What stands for a variable part of a label.
 PARTS = {
     "accept.{channel.kind}": [f"accept.{spec.kind}" for spec in SPECS],
-    "process.{state.value}": ["process.held", "process.quarantined"],
+    "process.{state.value}": ["process.held", "process.quarantined", "process.ignored"],
     "purge.{name}": ["purge."],
 }
 

@@ -127,6 +127,7 @@ async def test_what_waits_in_the_database_has_its_turn_while_the_hot_queue_never
         ids=ids,
         log=RecordingLog(),
         after_message=lambda state: state,
+        after_delivery=lambda state, purpose: state,
     )
     looked = 0
 
@@ -210,6 +211,7 @@ class _Pulled:
         self.health: Any = None
         self.last_ok_at: Any = None
         self.lost = False
+        self.embedded, self.woken = True, asyncio.Event()
         self.moves: list[Any] = []
 
     async def run(self, step: Any, label: str) -> Any:

@@ -38,6 +38,8 @@ APART = {
     "mark": "a mark that tells copies of the database apart; the old one is still good",
     "alerts": "when an alert was last told; told once more at the worst",
     "alert": "a delivery with a key of its own, like any other",
+    "process.ignored": "a signal that belongs to no record is set aside as a held message is",
+    "process.waiting": "a report is put back as an envelope whose owner died is; the next look finds it",
     "vault": "no kind of this release keeps a token",
 }
 #: Points around what is done outside the database.

@@ -25,6 +25,8 @@ from sqlalchemy import Connection, select
 
 from config.load import Loaded, load
 from config.settings import LogSettings
+from connectors.catalog import CATALOG
+from connectors.contract import ConnectorSpec
 from gateway.daemon import Daemon
 from gateway.logs import set_up
 from gateway.tools import SystemClock, SystemIds
@@ -100,10 +102,12 @@ class House:
         *,
         points: Callable[[str], None] | None = None,
         clock: SystemClock | None = None,
+        connectors: Mapping[str, ConnectorSpec] = CATALOG,
     ) -> None:
         self.path = folder / "forebay.yaml"
         self.write(config)
         self._points = points
+        self._connectors = connectors
         self._clock = clock or SystemClock()
         self.log = io.StringIO()
         self.audits = True
@@ -128,7 +132,7 @@ class House:
 
     async def start_store(self) -> None:
         """Open the store alone."""
-        self.loaded: Loaded = load(self.path)
+        self.loaded: Loaded = load(self.path, connectors=self._connectors)
         settings = self.loaded.settings
         self.store: Store = await Store(
             settings.database,

@@ -97,7 +97,7 @@ async def test_the_steps_of_every_second_use_their_indexes(
         ),
         "recover deliveries": lambda c: deliveries.recover(c, **dead, idle_before=now),
         "due targets": lambda c: deliveries.due_targets(c, ["mail", "hook"], now),
-        "worth a claim": lambda c: envelopes.any_waiting(c, False),
+        "worth a claim": lambda c: envelopes.any_waiting(c, False, now),
         "next due": deliveries.next_due,
         "uncertain": lambda c: deliveries.uncertain(c, ["mail", "hook"], 50),
         "accept": lambda c: acceptance.apply(c, batch, "w"),
