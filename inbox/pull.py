@@ -204,6 +204,8 @@ class Puller:
             for task in (sleeping, waking):
                 task.cancel()
             await asyncio.wait({sleeping, waking})
+            if not waking.cancelled():
+                waking.exception()  # a store that is busy is met again by the next step
 
     async def _woken(self) -> None:
         """Return when this process heard from the source, or another one did and rang."""
