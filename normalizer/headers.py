@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import re
+import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +20,9 @@ NAME_LIMIT, BARE_LIMIT = 500, 1000
 WORD_LIMIT = 4000
 #: Encoded words of one field that are decoded; the rest stays as it is.
 WORDS = 300
+#: Base64 that is undone at a time, bytes.
+_PIECE = 1 << 20
+_NOT_BASE64 = bytes(set(range(256)) - set(string.ascii_letters.encode() + string.digits.encode() + b"+/="))
 LABEL = re.compile(rb"=\?([!->@-~]+)\?[bBqQ]\?")
 #: Possessive throughout: strangers' fields are long, and backtracking in them would take quadratic time.
 MESSAGE_ID = re.compile(r"<[^<>\s@]++(?:@[^<>\s@]++)++>")
@@ -96,9 +99,31 @@ def _word_bytes(encoding: str, text: str) -> bytes:
 
 def unbase64(data: bytes) -> bytes:
     """Base64 with whatever does not belong to it ignored, and a cut-off end forgiven."""
-    clean = re.sub(rb"[^A-Za-z0-9+/]", b"", data)
+    return base64_within(data, 0, len(data))[0]
+
+
+def base64_within(data: bytes, start: int, end: int) -> tuple[bytes, bool]:
+    """The bytes that base64 from `start` to `end` stands for, and whether it ends in the middle of a group.
+
+    What follows padding is read on: some senders join several encoded texts. It is undone piece by piece,
+    so that a large attachment is not held several times.
+    """
+    out: list[bytes] = []
+    carry = b""
+    for at in range(start, end, _PIECE):
+        clean = carry + data[at : min(at + _PIECE, end)].translate(None, _NOT_BASE64)
+        *ended, carry = clean.split(b"=")
+        out += [_groups(piece) for piece in ended if piece]
+        whole = len(carry) // 4 * 4
+        out.append(binascii.a2b_base64(carry[:whole]))
+        carry = carry[whole:]
+    out.append(_groups(carry))
+    return b"".join(out), bool(carry)
+
+
+def _groups(clean: bytes) -> bytes:
     clean = clean[:-1] if len(clean) % 4 == 1 else clean
-    return base64.b64decode(clean + b"=" * (-len(clean) % 4))
+    return binascii.a2b_base64(clean + b"=" * (-len(clean) % 4))
 
 
 @dataclass(frozen=True, slots=True)

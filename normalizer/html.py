@@ -25,26 +25,39 @@ BLANKS = re.compile(r"\n[ \t\u00a0]*(?:\n[ \t\u00a0]*)+")
 
 #: Elements in which mail programs wrap what they quote.
 QUOTED = (
-    '//div[contains(concat(" ", @class, " "), " gmail_quote ")]',
-    '//div[contains(concat(" ", @class, " "), " gmail_quote_container ")]',
+    '//div[contains(@class, "gmail_attr")]',
+    '//blockquote[contains(@class, "gmail_quote")]',
     '//blockquote[@type="cite"]',
     '//div[contains(@class, "moz-cite-prefix")]',
     '//div[contains(@class, "yahoo_quoted")]',
     '//div[@id="isReplyContent" or @id="isForwardContent"]',  # NetEase
     '//*[local-name()="includetail"]',  # QQ Mail
-    '//div[contains(@class, "aliyun_quote") or @class="alimail-quote"]',
-    '//div[@id="OLK_SRC_BODY_SECTION"]',
+    '//div[contains(@class, "ntes-mailmaster-quote") or contains(@class, "netease-replied")]',
+    '//div[contains(@class, "aliyun_quote") or contains(@class, "alimail-quote")]',
+    '//*[contains(@class, "protonmail_quote") or contains(@class, "tutanota_quote")]',
+    '//div[contains(@class, "zmail_extra") or @id="zmail_extra"]',  # Zoho
+    '//div[@id="OLK_SRC_BODY_SECTION" or @id="mail-editor-reference-message-container"]',  # Outlook
+    '//div[@name="messageReplySection" or @id="reply-intro" or @class="replyHeader"]',
+    '//div[@id="original-content" or @id="orig_mail" or @class="mailQuote"]',
+)
+#: Elements that hold the quotation whole, or, where the answers stand between its pieces, those too.
+CONTAINERS = (
+    '//div[contains(concat(" ", @class, " "), " gmail_quote ")]',
+    '//div[contains(concat(" ", @class, " "), " gmail_quote_container ")]',
 )
 #: Elements after which everything is quoted, in the manner of Outlook.
 QUOTED_FROM = (
     '//*[@id="divRplyFwdMsg" or @id="x_divRplyFwdMsg"]',
     '//*[@id="appendonsend"]',
     '//*[@id="stopSpelling"]',
+    '//div[contains(@class, "OutlookMessageHeader")]',
 )
 SIGNATURES = (
     '//div[contains(@class, "gmail_signature") or contains(@class, "moz-signature")]',
     '//pre[contains(@class, "moz-signature")]',
-    '//div[@id="Signature" or @id="ms-outlook-mobile-signature"]',
+    '//div[@id="Signature" or @id="ms-outlook-mobile-signature" or @id="ntes-pcmac-signature"]',
+    '//div[contains(@class, "protonmail_signature") or @name="messageSignatureSection"]',
+    '//div[contains(@class, "mail-signature") or contains(@class, "foxmail_signature")]',
 )
 
 _CSS = CSS_PROFILES["strict"].copy()
@@ -61,6 +74,20 @@ _ATTRIBUTES = {
 }
 _TAGS = nh3.ALLOWED_TAGS | {"font"}
 _SCHEMES = {"http", "https", "mailto", "tel", "cid"}
+
+
+#: Whether any of the marks below can stand in a source: a look that costs next to nothing.
+_MARKED = re.compile(
+    r"gmail_quote|type=[\"']?cite|moz-cite-prefix|yahoo_quoted|isReplyContent|isForwardContent|includetail"
+    r"|aliyun_quote|alimail-quote|OLK_SRC_BODY|RplyFwdMsg|OutlookMessageHeader|appendonsend|ntes-mailmaster"
+    r"|mail-editor-reference-message|protonmail_quote|zmail_extra|foxmail|originalMsg",
+    re.I,
+)
+
+
+def has_marks(source: str) -> bool:
+    """Whether a mail program may have marked something in it as quoted."""
+    return _MARKED.search(source) is not None
 
 
 def sanitise(source: str) -> str | None:
@@ -150,7 +177,10 @@ def tidy(text: str) -> str:
 
 def _cut(tree: Any) -> bool:
     """Take out what is marked as quoted or signature; whether anything was."""
-    found = [element for path in (*QUOTED, *SIGNATURES) for element in tree.xpath(path)]
+    found: list[Any] = []
+    for container in [element for path in CONTAINERS for element in tree.xpath(path)]:
+        found += _quotation(container)
+    found += [element for path in (*QUOTED, *SIGNATURES) for element in tree.xpath(path)]
     for element in found:
         _drop(element)
     for path in QUOTED_FROM:
@@ -160,6 +190,18 @@ def _cut(tree: Any) -> bool:
                 _drop(later)
             _drop(element)
     return bool(found)
+
+
+def _quotation(container: Any) -> list[Any]:
+    """What in a container is not an answer: all of it, or the pieces of the quotation and the line above."""
+    pieces = container.findall("blockquote")
+    if not pieces:
+        return [container]
+    container.text = None
+    head = list(pieces[0].itersiblings(preceding=True))
+    for element in head:
+        element.tail = None
+    return [*head, *pieces]
 
 
 def _drop(element: Any) -> None:

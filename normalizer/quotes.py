@@ -3,88 +3,32 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
-#: "Wrote" near the end of the line above a quotation, as the mail programs of many languages put it.
-WROTE = re.compile(
-    r"(?<!\w)(?:wrote|schrieb|a écrit|escribió|ha scritto|escreveu|schreef|skrev|kirjoitti"
-    r"|napisał(?:\(a\)|a)?"
-    r"|napsal(?:\(a\)|a)?|написал(?:\(а\)|а)?|пише|пишет|написав|yazdı|έγραψε|írta|scris|đã viết|menulis"
-    r"|כתב|כתבה|كتب)(?!\w).{0,120}[:：]$",
-    re.I,
+from normalizer.phrases import (
+    BRACKETED,
+    CLOSING,
+    DASHED_NAME,
+    DATED,
+    FIELDS,
+    FORWARDED,
+    FROM_NAMES,
+    QUOTE_MARK,
+    REPLY_ABOVE,
+    RULE,
+    RULED,
+    SENT_FROM,
+    SIGNATURE,
+    WROTE,
+    WROTE_BEGIN,
+    WROTE_CJK,
 )
-WROTE_CJK = re.compile(r"(?:写道|寫道|写了|のメール|書きました|작성|작성했습니다)\s*[:：]$")
-DATED = re.compile(r"\d|@")
-#: How such a line begins, for those that are broken over two or three lines.
-WROTE_BEGIN = re.compile(
-    r"^(?:on|am|le|el|il|em|op|den|dne|w dniu|в|dnia|pe|ons|mån|tors|man|tir|tor|fre|lør|søn|vào|pada|"
-    r"在|于|於|\d{4}[年/.-]\d{1,2}|\d{1,2}[./]\d{1,2}[./]\d{2,4})",
-    re.I,
-)
-#: Field names above a quoted mail, in the manner of Outlook, QQ Mail, NetEase, Foxmail and phones.
-FIELDS = re.compile(
-    r"^[>*\s|]*(?P<name>from|sent|to|subject|date|cc|von|gesendet|an|betreff|datum|de|envoyé|à"
-    r"|objet|date|enviado(?: el)?|"
-    r"para|asunto|da|inviato|a|oggetto|data|assunto|van|verzonden|aan|onderwerp|fra|sendt|til|emne"
-    r"|dato|från|skickat|"
-    r"till|ämne|od|wysłano|do|temat|odesláno|komu|předmět|от|отправлено|кому|тема|дата|kimden"
-    r"|gönderildi|kime|konu|"
-    r"发件人|發件人|寄件者|寄件人|发送时间|發送時間|发送日期|日期|傳送時間|收件人|收件者|抄送|抄送人|副本|主题|主題|主旨|時間|时间|"
-    r"差出人|送信日時|宛先|件名|보낸 사람|보낸 날짜|받는 사람|제목)[ *\"]{0,3}[:：]",
-    re.I,
-)
-FROM_NAMES = frozenset(
-    {"from", "von", "de", "da", "van", "fra", "från", "od", "от", "kimden"}
-    | {"发件人", "發件人", "寄件者", "寄件人", "差出人", "보낸 사람"}
-)
-#: A ruled line with words such as "original message" between the rules.
-RULED = re.compile(
-    r"^[>*\s]*+[-_=]{2,}+\s*(?:original (?:message|email|mail)|originalnachricht"
-    r"|ursprüngliche nachricht|message d'origine|"
-    r"message original|mensaje original|mensagem original|messaggio originale|oorspronkelijk bericht|"
-    r"oprindelig meddelelse|ursprungligt meddelande|original(?:meddelande|melding)?|původní zpráva"
-    r"|wiadomość oryginalna|"
-    r"исходное сообщение|forwarded (?:message|by)|forwarded|weitergeleitete nachricht"
-    r"|reply (?:message|all|above.*)|"
-    r"原始邮件|原始郵件|原邮件|原始信息|原郵件"
-    r"|转发(?:的)?邮件(?:信息)?|轉寄郵件|回复邮件|回复的(?:原)?邮件"
-    r"|回复的原邮件|引用|元のメッセージ|원본 메일|원본 메시지)"
-    r".{0,80}$",
-    re.I,
-)
-#: A bare rule under which Outlook repeats the fields.
-RULE = re.compile(r"^\s*(?:_{20,}|-{20,}|={20,})\s*$")
-QUOTE_MARK = re.compile(r"^\s{0,3}[>＞|](?!\S*<\S)")
-#: The delimiter of a signature (RFC 3676 §4.3), also without its blank and with underscores.
-SIGNATURE = re.compile(r"^(?:--|__|—|——|–)\s*$")
-DASHED_NAME = re.compile(r"^-\s{0,2}[A-Z]\w+(?: [A-Z]\w+){0,2}\s*$")
-SENT_FROM = re.compile(
-    r"^[\s>]*(?:sent from (?:my|the|a|outlook|mail for|yahoo|samsung|proton"
-    r"|android)\b(?: ?[\w®™-]+){0,6}|get outlook for .{0,40}|"
-    r"sendt fra (?:min|mit) .{0,40}|skickat från min .{0,40}|gesendet (?:von|mit) (?:meinem?"
-    r"|outlook).{0,40}|"
-    r"von meinem .{0,30} gesendet|envoyé (?:de|depuis) mon .{0,40}|enviado (?:desde|do) (?:mi"
-    r"|meu) .{0,40}|"
-    r"inviato da(?:l mio)? .{0,40}|verzonden (?:vanaf|met) .{0,40}|verstuurd vanaf .{0,40}"
-    r"|wysłane z .{0,40}|"
-    r"odesláno z .{0,40}|отправлено (?:с|из) .{0,40}|iphoneから送信|"
-    r"(?:发自|發自|来自|來自|从我的|從我的|從).{0,20}(?:iphone|ipad|手机|手機|邮箱|郵箱|邮件|mail|outlook|foxmail|发送|發送|客户端"
-    r"|安卓|android|小米|华为|huawei|honor|荣耀|vivo|oppo).{0,20}|"
-    r"(?:获取|獲取|下载|下載).{0,4}outlook.{0,30})[\s.<>\w:/]*$",
-    re.I,
-)
-#: Words that close a letter; what follows them in a few short lines is a signature.
-CLOSING = re.compile(
-    r"^\s*(?:(?:best|kind|warm|many)?\s*regards|best wishes|yours (?:sincerely|faithfully|truly)"
-    r"|sincerely(?: yours)?|cheers|"
-    r"mit freundlichen grüßen|viele grüße|beste grüße|med venlig hilsen|venlig hilsen|mvh|dbh|kh|hilsen|"
-    r"med vänliga? hälsning(?:ar)?|vänliga? hälsning(?:ar)?|hälsningar"
-    r"|met vriendelijke groet(?:en)?|groeten|"
-    r"cordialement|bien cordialement|saludos(?: cordiales)?|un saludo|cordiali saluti"
-    r"|distinti saluti|atenciosamente|"
-    r"z poważaniem|pozdrawiam|s pozdravem|с уважением|"
-    r"此致|顺颂商祺|順頌商祺|祝好|祝商祺|敬上|以上、?よろしくお願いいたします。?)\s*[,，.!！。]?\s*$",
-    re.I,
-)
+
+#: A line that is nothing but an address, and the longest name above it, characters.
+OWN_ADDRESS = re.compile(r"^\s*<?[^\s<>@]{1,64}@[^\s<>@]{1,255}>?\s*$")
+CARD_NAME = 20
+#: Lines of a text that is looked into; one of more is no letter.
+LINES = 10_000
 #: Longest line that can be the head of a quotation, characters.
 HEAD_WIDTH = 500
 #: Lines that a signature after a closing has at the most, and the longest of them, characters.
@@ -96,10 +40,52 @@ WORDED = re.compile(r"[^\W_].*?[^\W_]", re.S)
 def trim(text: str) -> str:
     """The new part of `text`; the whole text when nothing, or next to nothing, would be left."""
     lines = text.replace("\r\n", "\n").split("\n")
+    if len(lines) > LINES:
+        return text.strip("\n").rstrip()
     kept = _without_quotes(lines)
     kept = _without_signature(kept)
     new = "\n".join(kept).strip("\n").rstrip()
     return new if worded(new) or not worded(text) else text.strip("\n").rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """A mail that is repeated in the text of another."""
+
+    sender: str
+    """What its From line says."""
+    text: str
+
+
+def forward(text: str, sure: bool) -> Forward | None:
+    """The forwarded mail in `text`; `sure` when the subject already says that it is a forward.
+
+    Without it only a ruled line with words such as "forwarded message" tells it from a quotation.
+    """
+    lines = text.split("\n")
+    for i, line in enumerate(lines[:LINES]):
+        if len(line) > HEAD_WIDTH:
+            continue
+        ruled = bool(RULED.match(line) and FORWARDED.search(line))
+        if not (ruled or (sure and _field_block(lines, i))):
+            continue
+        sender = ""
+        for j in range(i + ruled, min(i + 14, len(lines))):
+            match = FIELDS.match(lines[j])
+            if match and match["name"].lower() in FROM_NAMES:
+                sender = sender or lines[j][match.end() :].strip(' *"')
+            if sender and not lines[j].strip():
+                return Forward(sender, "\n".join(lines[j + 1 :]).strip("\n"))
+        if sender:
+            return Forward(sender, "")
+    return None
+
+
+def without_armour(text: str) -> str:
+    """What was signed by PGP in the text itself (RFC 9580 §7), without the lines around it."""
+    body = text.partition("\n\n")[2] or text
+    body = body.partition("\n-----BEGIN PGP SIGNATURE-----")[0]
+    return re.sub(r"(?m)^- ", "", body)
 
 
 def worded(text: str) -> bool:
@@ -118,16 +104,41 @@ def _without_quotes(lines: list[str]) -> list[str]:
         width = _header_lines(lines, i)
         if width:
             after = _next_text(lines, i + width)
-            if after is not None and QUOTE_MARK.match(lines[after]):
+            if _is_marked(lines, after):
                 i += width  # the quotation is marked: answers may stand between and below
                 continue
             if worded("\n".join(kept)):
-                break
+                return _without_card(kept)
             # Nothing new above: a forward, or an answer below an unmarked quotation.
             return lines
         kept.append(line)
         i += 1
     return kept
+
+
+def _without_card(kept: list[str]) -> list[str]:
+    """Without the writer's own address, and the name above it, that Foxmail puts between text and quotation."""
+    end = len(kept)
+    while end and not kept[end - 1].strip():
+        end -= 1
+    if not end or not OWN_ADDRESS.match(kept[end - 1]):
+        return kept
+    above = end - 1
+    while above and not kept[above - 1].strip():
+        above -= 1
+    if (
+        above
+        and end - 1 - above >= 1
+        and len(kept[above - 1].strip()) <= CARD_NAME
+        and _stands_apart(kept, above - 1)
+    ):
+        end = above
+    rest = kept[: end - 1]
+    return rest if worded("\n".join(rest)) else kept
+
+
+def _stands_apart(lines: list[str], i: int) -> bool:
+    return i > 1 and not lines[i - 1].strip()
 
 
 def _header_lines(lines: list[str], i: int) -> int:
@@ -142,16 +153,27 @@ def _header_lines(lines: list[str], i: int) -> int:
         return after - i if after is not None and _field_block(lines, after) else 0
     if _field_block(lines, i):
         return 1
-    for width in (1, 2, 3):
-        if i + width > len(lines):
+    if REPLY_ABOVE.match(line):
+        return 1
+    broken = WROTE_BEGIN.match(line.strip()) or BRACKETED.search(line)
+    for width in (1, 2, 3, 4):
+        if i + width > len(lines) or (width > 1 and not (broken and lines[i + width - 1].strip())):
             break
-        if width > 1 and not WROTE_BEGIN.match(line.strip()):
-            break
-        if width > 1 and not lines[i + width - 1].strip():
-            break
-        if _says_wrote(" ".join(piece.strip() for piece in lines[i : i + width])):
+        joined = " ".join(piece.strip() for piece in lines[i : i + width])
+        if _says_wrote(joined):
+            return width
+        # In any language: who and when, a colon, and below it what is marked as quoted.
+        if _names_somebody(joined) and _is_marked(lines, _next_text(lines, i + width)):
             return width
     return 0
+
+
+def _is_marked(lines: list[str], i: int | None) -> bool:
+    return i is not None and QUOTE_MARK.match(lines[i]) is not None
+
+
+def _names_somebody(line: str) -> bool:
+    return line.endswith((":", "：")) and bool(BRACKETED.search(line) and DATED.search(line))
 
 
 def _says_wrote(line: str) -> bool:

@@ -41,6 +41,20 @@ def one_line(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: max(limit - 1, 0)].rstrip() + "…"
 
 
+def squeezed_prefix(whole: str, beginning: str) -> int:
+    """How many characters of `whole` say what `beginning` says, white space apart; 0 when it begins otherwise."""
+    position = 0
+    for character in beginning:
+        if character.isspace():
+            continue
+        while position < len(whole) and whole[position].isspace():
+            position += 1
+        if position >= len(whole) or whole[position] != character:
+            return 0
+        position += 1
+    return position
+
+
 def _fewer_marks(run: re.Match[str]) -> str:
     kept: list[str] = []
     marks = 0

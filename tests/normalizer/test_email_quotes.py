@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -47,6 +49,21 @@ HISTORIES = {
     "ja": f"2026年11月22日(日) 8:00 Office <feedback@office.example>のメール:\n\n{MARKED}",
     "only marks": MARKED,
 }
+
+
+#: Heads of quotations in many languages, `=== name` above each; @OLD@ and @MARKED@ stand for what is quoted.
+MORE_HISTORIES = {
+    name: block.rstrip("\n").replace("@OLD@", OLD).replace("@MARKED@", MARKED)
+    for name, _, block in (
+        one.partition("\n")
+        for one in (Path(__file__).parent / "quotations.txt").read_text("utf-8").split("=== ")[1:]
+    )
+}
+
+
+@pytest.mark.parametrize("program", MORE_HISTORIES)
+def test_the_history_is_cut_in_other_languages_and_programs(program: str) -> None:
+    assert quotes.trim(f"{NEW}\n\n{MORE_HISTORIES[program]}\n") == NEW
 
 
 @pytest.mark.parametrize("program", HISTORIES)
@@ -144,6 +161,38 @@ def test_the_history_is_cut_from_html_and_kept_in_the_full_text(program: str) ->
     found = read(Source(raw=raw, media_type="", received_at=datetime(2026, 11, 22, tzinfo=UTC)))
     assert found.text == "新的问题还在，请处理"
     assert "旧的内容在这里" in found.full_text
+
+
+def test_answers_between_the_pieces_of_a_gmail_quotation_are_kept() -> None:
+    source = (
+        '<div>Hi</div><div class="gmail_quote"><div class="gmail_attr">On x wrote:</div>'
+        '<blockquote class="gmail_quote">When?</blockquote><div>On Monday.</div>'
+        '<blockquote class="gmail_quote">Which?</blockquote><div>BCD-216</div></div>'
+    )
+    assert html.texts(source)[1].split() == ["Hi", "On", "Monday.", "BCD-216"]
+
+
+def test_the_marks_in_html_help_where_the_plain_text_has_none() -> None:
+    plain = "新的问题还在\r\n\r\nOffice 2026-11-22\r\n旧的内容在这里\r\n"
+    rich = '<p>新的问题还在</p><div id="isReplyContent">Office 2026-11-22<br>旧的内容在这里</div>'
+    raw = (
+        "Content-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain; charset=utf-8"
+        f"\r\n\r\n{plain}\r\n--b\r\nContent-Type: text/html; charset=utf-8\r\n\r\n{rich}\r\n--b--\r\n"
+    )
+    found = read(Source(raw=raw.encode(), media_type="", received_at=datetime(2026, 11, 22, tzinfo=UTC)))
+    assert found.text == "新的问题还在"
+    assert "旧的内容在这里" in found.full_text
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["On 1 <a@b> ", "a <b@c.d> 1:\n", "From: a\nx\n", "*" * 400 + "\n", "begin 644 x\n", "---- forwarded\n"],
+)
+def test_trimming_takes_linear_time(line: str) -> None:
+    began = time.process_time()
+    quotes.trim(line * (120_000 // len(line)))
+    quotes.forward(line * (120_000 // len(line)), True)
+    assert time.process_time() - began < 2
 
 
 def test_html_without_end_or_sense_is_still_text() -> None:
