@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from connectors.contract import ChannelSettings, Connector, ConnectorSpec
 from model.delivery import OnUncertain
+from model.outbound import CaFile
 from model.secret import Secret
 from model.tools import Tools
 
@@ -186,6 +187,13 @@ def _private(address: str) -> bool:
     )
 
 
+class DoorUser(_Part):
+    """Somebody who may log in at our door."""
+
+    name: str = Field(min_length=1, description="Login name.")
+    password: Secret = Field(description="Password.")
+
+
 class DoorSettings(_Part):
     """A door of our own that mail servers deliver to."""
 
@@ -193,23 +201,67 @@ class DoorSettings(_Part):
     host: str = Field(default="127.0.0.1", description="Address to listen at.")
     port: int = Field(ge=0, le=65535, description="Port to listen at; 0 takes any free one.")
     name: str = Field(default="localhost", description="How the door calls itself in its greeting.")
+    security: Security = Field(
+        default="none", description="tls from the first byte, starttls when the client asks for it, or none."
+    )
+    cert_file: CaFile | None = Field(
+        default=None,
+        description="PEM file of the door's certificate and its chain; read again when it changes.",
+    )
+    key_file: CaFile | None = Field(default=None, description="PEM file of the private key.")
+    require_tls: bool = Field(default=False, description="Take no mail before STARTTLS.")
     recipients: tuple[str, ...] = Field(
         default=(),
         description="Addresses taken in; empty means our address and its aliases, `*` any (for tests and demos).",
     )
     networks: tuple[Network, ...] = Field(
-        default=(), description="Networks that may deliver; empty means every one that reaches the door."
+        default=(),
+        description="Networks that may deliver without logging in; with neither networks nor users everyone that "
+        "reaches the door may.",
     )
+    users: tuple[DoorUser, ...] = Field(
+        default=(), description="Who may deliver from anywhere after logging in (AUTH PLAIN or LOGIN)."
+    )
+    auth_without_tls: bool = Field(default=False, description="Let passwords come in the clear.")
     max_recipients: int = Field(default=50, gt=0, description="Recipients of one mail at the most.")
+    max_refused: int = Field(
+        default=20, gt=0, description="Refused recipients of one connection before the door hangs up."
+    )
     max_line: int = Field(
         default=65_536,
         ge=1001,
         description="Longest line taken, bytes; the standard's 1,000 is often overstepped.",
     )
+    max_header_bytes: int = Field(default=262_144, ge=1001, description="Longest header taken, bytes.")
     max_sessions: int = Field(default=100, gt=0, description="Connections at the same time at the most.")
-    idle_timeout: float = Field(
-        default=300.0, gt=0, description="Seconds for one command or one mail before the door hangs up."
+    max_sessions_per_client: int = Field(
+        default=50, gt=0, description="Connections of one client's address at the same time at the most."
     )
+    max_session_seconds: float = Field(
+        default=3600.0, gt=0, description="Longest life of a connection, whatever it does."
+    )
+    idle_timeout: float = Field(
+        default=300.0, gt=0, description="Seconds without a command, or without a byte of a mail."
+    )
+    min_rate: float = Field(
+        default=200.0, ge=0, description="Bytes a second that a mail must come at, after half a minute."
+    )
+    patience: float = Field(
+        default=60.0, gt=0, description="Seconds for storing a mail; then the sender is told to come again."
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.security != "none" and (self.cert_file is None or self.key_file is None):
+            raise ValueError("security: tls and starttls need cert_file and key_file")
+        if self.require_tls and self.security == "none":
+            raise ValueError("require_tls needs security: starttls (or tls)")
+        if self.users and self.security == "none" and not self.auth_without_tls:
+            raise ValueError(
+                "users would send passwords in the clear; set security: starttls or tls, "
+                "or auth_without_tls: true for a door that only this machine reaches"
+            )
+        return self
 
 
 class SmtpSettings(_Server):

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
+from collections import Counter
+from collections.abc import AsyncIterator
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 from typing import Any
-
-from aiosmtpd.lmtp import LMTP
-from aiosmtpd.smtp import SMTP
 
 from connectors.contract import Accept, Batch, Busy
 from connectors.email import DoorSettings, identity
+from connectors.email.door_session import HANDSHAKE, LmtpSession, SmtpSession
 from model import health
 from model.failures import Failure, PermanentFailure, Reason
 from model.health import Health, HealthState
-from model.tools import Log, Tools
+from model.tools import Log, Raw, Spooled, Tools
 
 # Its lines name senders, recipients and, at debug, whole mails.
 logging.getLogger("mail.log").setLevel(logging.ERROR)
@@ -36,14 +38,41 @@ class Door:
         self._networks = tuple(ip_network(one) for one in settings.networks)
         self._limit = limit
         self._log: Log = tools.log
+        self._clock = tools.clock
+        self._spool = tools.spool
         self._server: asyncio.Server | None = None
-        self._sessions: set[SMTP] = set()
+        self._sessions: dict[SmtpSession, str] = {}
+        self._clients: Counter[str] = Counter()
         self._accept: Accept | None = None
+        self._storing: set[asyncio.Task[str]] = set()
+        self._busy_until = 0.0
+        self._certificate: tuple[ssl.SSLContext, tuple[int, int]] | None = None
 
     @property
     def port(self) -> int | None:
         """The port it listens at, or None while it is shut."""
         return self._server.sockets[0].getsockname()[1] if self._server and self._server.sockets else None
+
+    @property
+    def tls(self) -> ssl.SSLContext | None:
+        """The certificate as its files are now, or None for a door without one."""
+        settings = self._settings
+        if settings.security == "none" or settings.cert_file is None or settings.key_file is None:
+            return None
+        stamp = (Path(settings.cert_file).stat().st_mtime_ns, Path(settings.key_file).stat().st_mtime_ns)
+        if self._certificate is None:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(settings.cert_file, settings.key_file)
+            self._certificate = (context, stamp)
+        elif self._certificate[1] != stamp:
+            context = self._certificate[0]  # the same one: the listening socket holds it
+            try:
+                context.load_cert_chain(settings.cert_file, settings.key_file)
+            except (OSError, ssl.SSLError) as error:  # half written: the old one is still good
+                self._log.warning("door.certificate", why=type(error).__name__)
+            else:
+                self._certificate = (context, stamp)
+        return self._certificate[0]
 
     async def open(self) -> None:
         """Nothing: the door opens when there is somebody to hand mail to."""
@@ -55,8 +84,21 @@ class Door:
             return
         settings = self._settings
         try:
+            tls = self.tls
+        except (OSError, ssl.SSLError) as error:
+            why = getattr(error, "strerror", None) or type(error).__name__
+            raise PermanentFailure(
+                Reason.CONFIG,
+                f"the door's certificate cannot be used: {why}",
+                repair="check door.cert_file and door.key_file",
+            ) from None
+        try:
             self._server = await asyncio.get_running_loop().create_server(
-                self._session, settings.host, settings.port
+                self._session,
+                settings.host,
+                settings.port,
+                ssl=tls if settings.security == "tls" else None,
+                ssl_handshake_timeout=HANDSHAKE if settings.security == "tls" else None,
             )
         except OSError as error:
             raise PermanentFailure(
@@ -74,6 +116,8 @@ class Door:
             if session.transport is not None:
                 session.transport.close()
         await server.wait_closed()
+        if self._storing:  # nobody waits for their answers any more; what is stored is stored
+            await asyncio.wait(self._storing, timeout=5)
 
     async def probe(self) -> Health:
         """Connect to the door and read its greeting."""
@@ -84,7 +128,7 @@ class Door:
         )
         try:
             async with asyncio.timeout(5):
-                reader, writer = await asyncio.open_connection(host, self.port)
+                reader, writer = await asyncio.open_connection(host, self.port, ssl=self._anybody())
                 try:
                     greeting = await reader.readline()
                 finally:
@@ -95,58 +139,104 @@ class Door:
             return health.OK
         return Health(HealthState.FAILING, "the door does not answer", "restart the channel")
 
-    def _session(self) -> SMTP:
+    def _anybody(self) -> ssl.SSLContext | None:
+        """TLS for knocking at our own door, whose certificate is not made for a loopback address."""
+        if self._settings.security != "tls":
+            return None
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return context
+
+    def _session(self) -> SmtpSession:
         settings = self._settings
-        kind = _Lmtp if settings.protocol == "lmtp" else _Smtp
-        session: SMTP = kind(
+        kind = LmtpSession if settings.protocol == "lmtp" else SmtpSession
+        return kind(
             self,
             settings,
+            self._limit,
             hostname=settings.name,
             ident="ready",
-            data_size_limit=self._limit,
-            enable_SMTPUTF8=True,
-            timeout=settings.idle_timeout,
             loop=asyncio.get_running_loop(),
+            tls_context=self.tls if settings.security == "starttls" else None,
         )
-        return session
 
-    def opened(self, session: SMTP) -> bool:
-        """Count a session; whether there is room for it."""
-        self._sessions.add(session)
-        return len(self._sessions) <= self._settings.max_sessions
+    def opened(self, session: SmtpSession, transport: Any) -> str:
+        """Count a session; why there is no room for it, or nothing."""
+        peer = transport.get_extra_info("peername")
+        client = str(peer[0]) if isinstance(peer, tuple) else ""
+        self._sessions[session] = client
+        self._clients[client] += 1
+        if len(self._sessions) > self._settings.max_sessions:
+            return "421 4.3.2 too many connections, try again later"
+        if self._clients[client] > self._settings.max_sessions_per_client:
+            return "421 4.7.0 too many connections from your address, try again later"
+        return ""
 
-    def closed(self, session: SMTP) -> None:
+    def closed(self, session: SmtpSession) -> None:
         """Count a session no longer."""
-        self._sessions.discard(session)
+        client = self._sessions.pop(session, None)
+        if client is not None:
+            self._clients[client] -= 1
+            if not self._clients[client]:
+                del self._clients[client]
 
     # What aiosmtpd calls, by its names.
 
     async def handle_MAIL(  # noqa: N802
-        self, server: SMTP, session: Any, envelope: Any, address: str, options: list[str]
+        self, server: SmtpSession, session: Any, envelope: Any, address: str, options: list[str]
     ) -> str:
-        if self._networks and not self._welcome(session.peer):
+        if not session.authenticated and not self._welcome(session.peer):
+            if self._settings.users:
+                return "530 5.7.0 log in first"
             return "550 5.7.1 not from your address"
+        if self._clock.monotonic() < self._busy_until:  # before a large mail has come for nothing
+            return "452 4.3.1 busy, try again later"
         envelope.mail_from = address
         envelope.mail_options.extend(options)
         return "250 2.1.0 sender ok"
 
     async def handle_RCPT(  # noqa: N802
-        self, server: SMTP, session: Any, envelope: Any, address: str, options: list[str]
+        self, server: SmtpSession, session: Any, envelope: Any, address: str, options: list[str]
     ) -> str:
         if len(envelope.rcpt_tos) >= self._settings.max_recipients:
             return "452 4.5.3 too many recipients"
         refused = self._refused(address)
         if refused:
+            server.refused += 1
+            if server.refused >= self._settings.max_refused:
+                server.leaving = True
+                return "421 4.7.0 too many recipients that are not here"
             return refused
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 recipient ok"
 
-    async def handle_DATA(self, server: SMTP, session: Any, envelope: Any) -> str:  # noqa: N802
+    # What our sessions call.
+
+    async def keep(self, pieces: AsyncIterator[bytes], limit: int) -> Raw | None:
+        """The bytes of a mail, spooled when large; None when they could not be kept, read to their end all the same."""
+        try:
+            return await self._spool.keep(pieces, limit)
+        except OSError as error:
+            if isinstance(error, ConnectionError):
+                raise
+            self._log.error("mail not kept", error=type(error).__name__)
+            async for _ in pieces:
+                pass
+            return None
+
+    def discard(self, raw: Raw | None) -> None:
+        """Remove what was kept of a mail that is not taken."""
+        if isinstance(raw, Spooled):
+            raw.path.unlink(missing_ok=True)
+
+    async def take(self, session: Any, envelope: Any, raw: Raw, taken: identity.Fingerprint) -> str:
+        """Store a mail; the answer to its sender."""
         peer = session.peer[0] if isinstance(session.peer, tuple) else str(session.peer or "")
         mail_from = "" if envelope.mail_from in NULL_SENDERS else envelope.mail_from
         one = identity.envelope(
             self._account,
-            envelope.original_content,
+            raw,
+            print_of=taken.finish(),
             meta={
                 "mail_from": mail_from or "<>",
                 "rcpt_to": list(envelope.rcpt_tos),
@@ -154,10 +244,12 @@ class Door:
                 "helo": session.host_name or "",
             },
         )
-        answer = await self._store(Batch(envelopes=[one]))
-        if self._settings.protocol == "lmtp":  # one answer for each recipient, RFC 2033 §4.2
-            return "\r\n".join([answer] * len(envelope.rcpt_tos))
-        return answer
+        # Not cancelled when it takes too long: should it be stored yet, the next try is known as a repeat.
+        storing = asyncio.create_task(self._store(Batch(envelopes=[one])))
+        self._storing.add(storing)
+        storing.add_done_callback(self._storing.discard)
+        done, _ = await asyncio.wait({storing}, timeout=self._settings.patience)
+        return storing.result() if done else "451 4.3.2 storing takes too long, try again later"
 
     async def handle_exception(self, error: Exception) -> str:
         """The library's last resort: the sender keeps the mail and comes again."""
@@ -169,7 +261,8 @@ class Door:
             return "451 4.3.0 not ready, try again later"
         try:
             accepted = await self._accept(batch)
-        except Busy:
+        except Busy as busy:
+            self._busy_until = self._clock.monotonic() + busy.retry_after.total_seconds()
             return "452 4.3.1 busy, try again later"
         except Failure as error:
             self._log.error("mail not accepted", failure=type(error).__name__)
@@ -182,6 +275,8 @@ class Door:
         return f"250 2.0.0 stored as {accepted[0].reference}"
 
     def _welcome(self, peer: Any) -> bool:
+        if not self._networks:
+            return not self._settings.users
         try:
             address = ip_address(peer[0])
         except (ValueError, TypeError, IndexError):
@@ -201,26 +296,3 @@ class Door:
         if not any(one.rpartition("@")[2] == domain for one in self._recipients):
             return "550 5.7.1 we do not relay"
         return "550 5.1.1 no such mailbox here"
-
-
-class _Smtp(SMTP):
-    """What our sessions add to the library's: longer lines, and a count of the open ones."""
-
-    def __init__(self, door: Door, settings: DoorSettings, **options: Any) -> None:
-        self.line_length_limit = settings.max_line  # read by the library while it is being made
-        self._door = door
-        super().__init__(door, **options)
-
-    def connection_made(self, transport: Any) -> None:
-        if not self._door.opened(self):
-            transport.write(b"421 4.3.2 too many connections, try again later\r\n")
-            transport.close()
-        super().connection_made(transport)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._door.closed(self)
-        super().connection_lost(error)
-
-
-class _Lmtp(_Smtp, LMTP):
-    """The same for LMTP."""

@@ -53,6 +53,11 @@ class Fingerprint:
         elif len(self._pending) > HEADER_LIMIT:
             self._open(self._pending[:HEADER_LIMIT], self._pending[HEADER_LIMIT:])
 
+    @property
+    def header_size(self) -> int:
+        """Bytes of the header; of what came so far while its end has not come."""
+        return self.size if self._head is None else len(self._head)
+
     def finish(self) -> tuple[bytes, str]:
         """The header as it came, and the fingerprint in hex."""
         if self._head is None:
