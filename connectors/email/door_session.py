@@ -11,7 +11,7 @@ import hmac
 import re
 import ssl
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
@@ -135,15 +135,13 @@ class SmtpSession(SMTP):
         """Say something; with a last word nothing that was sent ahead is heard any more."""
         await super().push(status)
         if self.leaving:
-            await self._hang_up()
+            self._hang_up()
 
-    async def _hang_up(self) -> None:
-        """End this session as the library does after QUIT: by ending the task that we are in."""
+    def _hang_up(self) -> Never:
+        """End this session as the library does when the client is gone: by ending the task that we are in."""
         if self.transport is not None:
             self.transport.close()
-        if self._handler_coroutine is not None:
-            self._handler_coroutine.cancel()
-        await asyncio.sleep(0)
+        raise asyncio.CancelledError
 
     # ---- TLS
 
@@ -167,8 +165,7 @@ class SmtpSession(SMTP):
         except (OSError, ssl.SSLError):
             private = None
         if private is None:
-            await self._hang_up()
-            return
+            self._hang_up()
         writer: Any = self._writer
         self.transport = reader._transport = writer._transport = private
         self._over_ssl = True
@@ -237,7 +234,7 @@ class SmtpSession(SMTP):
         self._moved += len(data)
         passed = self.loop.time() - self._began
         if not data or (passed > GRACE and self._moved / passed < self._settings.min_rate):
-            await self._hang_up()
+            self._hang_up()
         self._reset_timeout()
         return data
 
