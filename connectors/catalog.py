@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from connectors import email, form, webhook
+from connectors import chat, email, form, webhook
 from connectors.contract import ConnectorSpec
 
 SPECS: tuple[ConnectorSpec, ...] = (
+    chat.SPEC,
     email.SPEC,
     form.SPEC,
     webhook.SPEC,

@@ -301,6 +301,12 @@ class ChannelSettings(BaseModel):
         description="What carries an answer when the window is closed, first that can: `template` (this channel, what "
         "the platform allows then) or the name of a channel that reaches another identity of the contact.",
     )
+    unseen_after: timedelta | None = Field(
+        default=None,
+        gt=timedelta(0),
+        description="An answer that its customer did not look at for this long goes by the first channel of `fallback` "
+        "that reaches an address they left, too; for kinds that can tell. null: never.",
+    )
     burst: timedelta = Field(
         default=timedelta(0),
         description="Messages of one conversation that follow each other within this pause are one record with parts.",

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from console import guard
 from console.api import Api, Gate
+from console.chat import Chat
 from console.desk import Desk
 from console.files import Files
 from console.links import Links
@@ -17,13 +18,14 @@ from console.services import Services
 from console.sessions import Sessions
 
 
-def routes(services: Services) -> list[web.RouteDef]:
+def routes(services: Services, chat: Chat) -> list[web.RouteDef]:
     """Every address of the console."""
     links = Links(services.public_url, services.secret)
     seats = Seats(services, Sessions(services))
     gate = Gate(services)
     return [
         *Public(services, links).routes(),
+        *chat.routes(),
         *Files(services, links).routes(),
         *Api(services, links, gate).routes(),
         *Operations(services, gate).routes(),
@@ -36,4 +38,6 @@ def install(app: web.Application, services: Services) -> None:
     """Add the console to an application; its middleware leaves the doors under /in alone."""
     app.middlewares.append(guard.middleware(services))
     app.on_response_prepare.append(guard.without_server_name)
-    app.router.add_routes(routes(services))
+    chat = Chat(services, Links(services.public_url, services.secret))
+    app.on_shutdown.append(chat.close)
+    app.router.add_routes(routes(services, chat))

@@ -28,13 +28,16 @@ _HEADERS = {
 }
 
 
-def policy(services: Services, *, framed_by: str = "'none'") -> str:
+def policy(services: Services, *, framed_by: str = "'none'", connects: bool = False) -> str:
     """The content security policy of our pages: nothing inline, nothing from elsewhere.
 
     Browsers apply form-action to redirects too, so the address that customers use is named beside 'self'.
+    `connects` lets a page's own script ask us, which only the chat does.
     """
+    asks = "connect-src 'self'; " if connects else ""
     return (
         "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; frame-src 'self'; "
+        f"{asks}"
         f"form-action 'self' {services.public_url}; base-uri 'none'; frame-ancestors {framed_by}"
     )
 

@@ -160,6 +160,21 @@ class FormPage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChatPage:
+    """The widget of one chat channel. Texts are by language tag (`en`, `zh`)."""
+
+    channel: str
+    titles: Mapping[str, str] = field(default_factory=dict)
+    greetings: Mapping[str, str] = field(default_factory=dict)
+    origins: Sequence[str] = ()
+    """Origins whose pages may show the widget; `*` for every one."""
+    max_files: int = 10
+    file_bytes: int = 10_485_760
+    open_pages: int = 2_000
+    """Most pages that wait for answers at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Throttle:
     """How guessing at the log-in is slowed down: `failures` of one address `within` a time, then a `pause`."""
 
@@ -191,6 +206,10 @@ class Services:
     state, paused (false, or who paused it), detail, repair, last_ok_at (ISO 8601)."""
     forms: Mapping[str, FormPage]
     """By channel; the mapping may change on reload."""
+    chats: Mapping[str, ChatPage]
+    """By channel; the mapping may change on reload."""
+    seen: Callable[[str, str], Awaitable[None]]
+    """A visitor saw a delivery (by id) in a conversation (by id): seen(delivery, conversation)."""
     open_blob: Callable[[str], Awaitable[AsyncIterator[bytes] | None]]
     """The bytes of a blob by digest; None when they are gone."""
     wait_for_event: Callable[[int, float], Awaitable[None]]

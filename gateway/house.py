@@ -28,6 +28,7 @@ from outbox.settle import Settler
 from outbox.slots import Slots
 from outbox.targets import Target
 from outbox.templates import Templates
+from outbox.unseen import Unseen
 from outbox.verbs import OutboxVerbs
 from store import views
 from store.store import Store
@@ -71,6 +72,7 @@ class House:
     planner: Planner = field(init=False)
     processor: Processor = field(init=False)
     answers: Answers = field(init=False)
+    unseen: Unseen = field(init=False)
     inbox: InboxVerbs = field(init=False)
     outbox: OutboxVerbs = field(init=False)
 
@@ -161,8 +163,9 @@ def build(
     )
     house.answers = Answers(house.channels, clock, ids, store.secret)
     house.inbox = InboxVerbs(store, house.channels, house.reader, clock=clock, ids=ids, wake=house.hot.wake)
+    house.unseen = Unseen(store, house.channels, clock, ids)
     house.outbox = OutboxVerbs(
-        store, house.settler, house.answers, clock=clock, ids=ids, wake=house.dispatcher.wake
+        store, house.settler, house.answers, house.unseen, clock=clock, ids=ids, wake=house.dispatcher.wake
     )
     return house
 

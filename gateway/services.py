@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from config.load import Loaded
+from connectors.chat import ChatSettings
 from connectors.form import FormSettings
-from console.services import FormPage, Services, Throttle
+from console.services import ChatPage, FormPage, Services, Throttle
 from gateway import operate
 from gateway.house import House, wait_for_commit
 from gateway.openings import Openings
@@ -58,6 +59,8 @@ def make_services(house: House, openings: Openings, token: str, reload: operate.
         admin=Admin(house, reload),
         health=lambda: operate.health(house),
         forms=Forms(house),
+        chats=Chats(house),
+        seen=house.unseen.seen,
         open_blob=house.store.open_blob,
         wait_for_event=lambda after, seconds: wait_for_commit(house.store, seconds),
         remote=lambda request: client_address(request, proxies),
@@ -104,3 +107,32 @@ class Forms(Mapping[str, FormPage]):
 
     def __len__(self) -> int:
         return len(self._names())
+
+
+class Chats(Mapping[str, ChatPage]):
+    """The widgets of the chat channels as they are configured now."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    def _settings(self) -> dict[str, ChatSettings]:
+        every = ((name, channel.settings) for name, channel in self._house.channels.items())
+        return {name: settings for name, settings in every if isinstance(settings, ChatSettings)}
+
+    def __getitem__(self, name: str) -> ChatPage:
+        settings = self._settings()[name]
+        return ChatPage(
+            channel=name,
+            titles=settings.title,
+            greetings=settings.greeting,
+            origins=settings.origins,
+            max_files=settings.files.count,
+            file_bytes=settings.files.bytes,
+            open_pages=settings.open_pages,
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._settings())
+
+    def __len__(self) -> int:
+        return len(self._settings())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 from datetime import datetime
 
 #: Letters and digits that cannot be mistaken for one another when read aloud or written by hand.
@@ -65,6 +66,15 @@ def token(key: bytes, *parts: str, size: int = 16) -> str:
 def same_token(given: str, expected: str) -> bool:
     """Compare two tokens in constant time, whatever characters a stranger sent."""
     return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), expected.encode())
+
+
+#: The secret that a visitor's browser makes: long enough that nobody guesses it, short enough for a header.
+_VISITOR = re.compile(r"[A-Za-z0-9_-]{32,100}\Z")
+
+
+def visitor(secret: str) -> str | None:
+    """What we call a visitor who only has a secret: its digest; None when it is no such secret."""
+    return hashlib.sha256(secret.encode()).hexdigest()[:32] if _VISITOR.match(secret) else None
 
 
 #: Bytes of the keyed part of a sealed id; guessing it is hopeless, and it fits a mail address.

@@ -18,6 +18,7 @@ def _reader(module: str) -> Callable[[], Read]:
 
 
 SPECS: tuple[ReaderSpec, ...] = (
+    ReaderSpec("chat", _reader("chat")),
     ReaderSpec("email", _reader("email"), hostile=True),
     ReaderSpec("form", _reader("form")),
     ReaderSpec("webhook", _reader("webhook")),

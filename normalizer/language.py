@@ -143,3 +143,9 @@ def _latin(sample: str) -> str | None:
     winners = [language for language, number in votes.items() if number == most]
     # One word is a vote only in a note of few words; a draw is no answer.
     return winners[0] if len(winners) == 1 and (most > 1 or len(words) <= 4) else None
+
+
+def accepted(header: str) -> str | None:
+    """The first language of Accept-Language (RFC 9110 §12.5.4), where the words themselves tell none."""
+    tag = header.split(",")[0].partition(";")[0].strip()
+    return tag if tag.replace("-", "").isalnum() and tag.isascii() and len(tag) <= 35 else None

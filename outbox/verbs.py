@@ -11,6 +11,7 @@ from model.states import DeliveryState
 from model.tools import Clock, Ids
 from outbox.answers import Answers, Way
 from outbox.settle import Settler
+from outbox.unseen import Unseen
 from store import boxes, deliveries, views
 from store.store import Store
 from store.units import Guard, Insert, Unit
@@ -27,6 +28,7 @@ class OutboxVerbs:
         store: Store,
         settler: Settler,
         answers: Answers,
+        unseen: Unseen,
         *,
         clock: Clock,
         ids: Ids,
@@ -35,6 +37,7 @@ class OutboxVerbs:
         self._store = store
         self._settler = settler
         self._answers = answers
+        self._unseen = unseen
         self._clock = clock
         self._ids = ids
         self._wake = wake
@@ -139,7 +142,8 @@ class OutboxVerbs:
             "actor": actor,
             "data": {"delivery": row["id"], "target": row["target"], "expects_answer": expects_answer},
         }
-        fresh = await self._store.run(lambda c: deliveries.insert_once(c, row, event), "reply")
+        copy = await self._unseen.copy(record, row)
+        fresh = await self._store.run(lambda c: deliveries.insert_once(c, row, event, copy), "reply")
         self._wake()
         stored = await self._store.read(lambda c: deliveries.by_key(c, row["key"]))
         assert stored is not None

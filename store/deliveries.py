@@ -10,10 +10,11 @@ from sqlalchemy import Connection, Row, and_, case, exists, func, not_, or_, sel
 from sqlalchemy.dialects import postgresql, sqlite
 
 from model.delivery import Delivery, Purpose
+from model.draft import Identity
 from model.states import DeliveryState
 from store import flush
 from store.conditions import DELIVERIES_IN_LINE, SETTLED_DELIVERIES, among, stands
-from store.schema import attempt, contact, delivery, record
+from store.schema import attempt, contact, delivery, identity, record
 from store.units import Insert
 
 #: What the index of unsettled deliveries holds.
@@ -324,12 +325,47 @@ def by_key(connection: Connection, key: str) -> Delivery | None:
     return from_row(row) if row else None
 
 
-def insert_once(connection: Connection, row: Mapping[str, Any], told: Mapping[str, Any]) -> bool:
-    """Insert a delivery and its event; False when one with its key exists, and nothing was done."""
+def reachable(connection: Connection, contact_id: str) -> list[Identity]:
+    """The identities of a contact that did not refuse our messages, the first known first."""
+    refused = connection.scalar(select(contact.c.unreachable).where(contact.c.id == contact_id)) or []
+    i = identity.c
+    query = select(i.kind, i.value).where(i.contact == contact_id).order_by(i.since, i.kind, i.value)
+    return [Identity(row.kind, row.value) for row in connection.execute(query) if row.value not in refused]
+
+
+#: Ends the key of the copy of an answer, which waits for the answer to be seen.
+UNSEEN = ":unseen"
+
+
+def unseen_copies(connection: Connection, delivery_id: str, conversation: str) -> list[str]:
+    """Waiting copies of an answer in a conversation and of the answers before it, by id."""
+    d = delivery.c
+    of_conversation = (record.c.id == d.record) & (record.c.conversation == conversation)
+    at = select(d.created_at).join_from(delivery, record, of_conversation).where(d.id == delivery_id)
+    seen_at = connection.execute(at).scalar()
+    if seen_at is None:
+        return []
+    query = (
+        select(d.id)
+        .join_from(delivery, record, of_conversation)
+        .where(d.state == "waiting", d.created_at <= seen_at, d.key.like(f"%{UNSEEN}"))
+    )
+    return [row.id for row in connection.execute(query)]
+
+
+def insert_once(
+    connection: Connection,
+    row: Mapping[str, Any],
+    told: Mapping[str, Any],
+    copy: Mapping[str, Any] | None = None,
+) -> bool:
+    """Insert a delivery with its event and its copy; False when one with its key exists, and nothing was done."""
     module = sqlite if connection.dialect.name == "sqlite" else postgresql
     statement: Any = module.insert(delivery).values(**row)
     statement = statement.on_conflict_do_nothing(index_elements=[delivery.c.key]).returning(delivery.c.id)
     if connection.execute(statement).first() is None:
         return False
+    if copy is not None:
+        connection.execute(module.insert(delivery).values(**copy))
     flush.insert_events(connection, [Insert("event", told)])
     return True

@@ -395,5 +395,6 @@ SPEC = ConnectorSpec(
     on_uncertain=OnUncertain.RESEND,
     summary="Mail: read over IMAP or taken in at an SMTP or LMTP door, answered over SMTP.",
     extra="email",
+    reaches=("email",),
     requires=("aioimaplib", "aiosmtpd", "aiosmtplib", "asn1crypto", "tnefparse"),
 )

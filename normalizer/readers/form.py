@@ -38,7 +38,7 @@ def read(source: Source) -> Draft:
         subject=text.one_line(form.first(names["subject"]), _SUBJECT),
         text=words,
         full_text=words,
-        language=language.detect(words) or _accepted(str(source.meta.get("accept_language", ""))),
+        language=language.detect(words) or language.accepted(str(source.meta.get("accept_language", ""))),
         sent_at=source.sent_at,
         name=text.one_line(form.first(names["name"]), _SHORT),
         company=text.one_line(form.first(names["company"]), _SHORT),
@@ -81,9 +81,3 @@ def _thread(form: body.Form) -> Thread:
     token = form.first("token").strip()[:_SHORT]
     reference = ids.tidy_reference(form.first("reference"))[:50]
     return Thread(tokens=(token,) if token else (), mentioned=(reference,) if reference else ())
-
-
-def _accepted(header: str) -> str | None:
-    """The first language of Accept-Language (RFC 9110 §12.5.4), where the words themselves tell none."""
-    tag = header.split(",")[0].partition(";")[0].strip()
-    return tag if tag.replace("-", "").isalnum() and tag.isascii() and len(tag) <= 35 else None

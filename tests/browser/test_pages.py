@@ -6,43 +6,23 @@ With FOREBAY_SCREENSHOTS set to a folder, a picture of every page is left there.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
 from console.services import FormPage
+from tests.browser.watch import Watch
 from tests.console import scenes
 from tests.console.house import ADMIN, House
 from tests.rigs.tools import SECRET
 
 pytestmark = pytest.mark.prove
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]  # fmt: skip
 SIZES = {"wide": (1280, 900), "phone": (390, 844)}
 LANGUAGES = {"en": "en-US", "zh": "zh-CN"}
-
-
-@pytest.fixture
-def chromium() -> str:
-    if not Path(CHROMIUM).exists():
-        if os.environ.get("REQUIRE_ALL") == "1":
-            pytest.fail(f"{CHROMIUM} is missing")
-        pytest.skip(f"{CHROMIUM} is missing")
-    return CHROMIUM
-
-
-@pytest.fixture
-async def browser(chromium: str) -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        opened = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield opened
-        await opened.close()
 
 
 POSTED = web.AppKey("posted", list[dict[str, str]])
@@ -64,22 +44,6 @@ async def serve(house: House) -> TestServer:
     server = TestServer(app)
     await server.start_server()
     return server
-
-
-class Watch:
-    """Notes what a page must not do: ask other hosts, or be stopped by the content security policy."""
-
-    def __init__(self, page: Page, origin: str) -> None:
-        self.faults: list[str] = []
-        page.on(
-            "request", lambda r: None if r.url.startswith((origin, "data:", "about:")) else self._note(r.url)
-        )
-        page.on("console", lambda m: self._note(m.text) if m.type in ("error", "warning") else None)
-        page.on("pageerror", lambda e: self._note(str(e)))
-        page.on("dialog", lambda d: self._note(f"dialog: {d.message}"))
-
-    def _note(self, fault: str) -> None:
-        self.faults.append(fault)
 
 
 async def look(page: Page, url: str, name: str) -> None:

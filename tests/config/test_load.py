@@ -233,7 +233,7 @@ def test_the_demo_needs_nothing_from_the_environment() -> None:
     assert settings.data == Path("var")
     assert settings.api.admin_token is None
     assert {name: one.kind for name, one in settings.channels.items()} == {
-        "form": "form", "hook": "webhook", "mail": "email",
+        "chat": "chat", "form": "form", "hook": "webhook", "mail": "email",
     }  # fmt: skip
     assert report.cases > 0
 

@@ -11,7 +11,7 @@ from aiohttp import web
 from sqlalchemy import Connection, insert
 
 from console.app import install
-from console.services import FormPage, Principal, Scope, Services, Throttle
+from console.services import ChatPage, FormPage, Principal, Scope, Services, Throttle
 from model.ids import same_token
 from store import schema
 from store.store import Store
@@ -128,6 +128,8 @@ class House:
             {"name": "tickets", "role": "destination", "kind": "http", "state": "unknown"},
         ]  # fmt: skip
         self.forms = {"form": FormPage(channel="form", embed_from=("https://shop.example",))}
+        self.chats = {"chat": ChatPage(channel="chat", origins=("https://shop.example",))}
+        self.seen: list[tuple[str, str]] = []
 
     def services(self, **changes: Any) -> Services:
         given: dict[str, Any] = {
@@ -144,6 +146,8 @@ class House:
             "admin": self._admin,
             "health": lambda: self.health,
             "forms": self.forms,
+            "chats": self.chats,
+            "seen": self._seen,
             "open_blob": self._open_blob,
             "wait_for_event": self._wait,
             "remote": lambda request: request.headers.get("X-Test-Remote", "198.51.100.7"),
@@ -160,6 +164,9 @@ class House:
     async def _admin(self, verb: str, arguments: Mapping[str, Any], actor: str) -> Mapping[str, Any]:
         self.administered.append((verb, arguments, actor))
         return {"done": verb}
+
+    async def _seen(self, delivery: str, conversation: str) -> None:
+        self.seen.append((delivery, conversation))
 
     async def _wait(self, after: int, seconds: float) -> None:
         self.waited.append((after, seconds))

@@ -18,7 +18,18 @@ from model.states import DeliveryState, EnvelopeState, RecordState
 LANGUAGES = list(languages.LANGUAGES)
 #: Groups whose texts pages ask for by the name of a value, a field or a button.
 BY_NAME = {
-    *("certainty", "channels", "customer", "delivery_state", "error", "event", "form", "health", "identity"),
+    *(
+        "certainty",
+        "channels",
+        "chat",
+        "customer",
+        "delivery_state",
+        "error",
+        "event",
+        "form",
+        "health",
+        "identity",
+    ),
     *("mend", "outcome", "purpose", "record", "state", "step", "urgency", "verb"),
 }
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from connectors import chat as chat_kind
 from connectors import email as email_kind
 from connectors import form as form_kind
 from connectors import webhook as webhook_kind
@@ -26,12 +27,13 @@ from model.draft import Identity
 from model.envelope import Accepted
 from model.failures import Failure, SendFailure
 from model.health import Health
+from tests.rigs import chat as chat_rig
 from tests.rigs import email, form, http, imap, webhook
 from tests.rigs.http import Drop, Hang, Refuse, Sink
 from tests.rigs.tools import Workbench
 
 ROOT = Path(__file__).parents[2]
-KINDS = ("form", "webhook", "email", "imap")
+KINDS = ("chat", "form", "webhook", "email", "imap")
 
 
 @dataclass
@@ -49,6 +51,8 @@ class Bench:
         """What its source posts."""
         if self.spec.kind == "form":
             return [form.request(n, manner) for n, manner in enumerate(("json", "urlencoded", "multipart"))]
+        if self.spec.kind == "chat":
+            return [chat_rig.request(n, key=f"chat-{n}") for n in range(3)]
         if self.spec.kind == "webhook":
             return [webhook.request(n) for n in range(3)]
         return []
@@ -69,6 +73,7 @@ async def opened(kind: str) -> AsyncIterator[Bench]:
         smtp = await stack.enter_async_context(email.Sink())
         box = await stack.enter_async_context(imap.FakeImap())
         settings: Mapping[str, tuple[ConnectorSpec, Mapping[str, Any]]] = {
+            "chat": (chat_kind.SPEC, chat_rig.settings()),
             "form": (form_kind.SPEC, form.settings()),
             "webhook": (webhook_kind.SPEC, webhook.settings(chat)),
             "email": (email_kind.SPEC, email.settings(smtp)),
@@ -113,7 +118,7 @@ async def works(bench: Bench) -> None:
         assert batch.envelopes
         await one.confirm(batch.handles)
         await one.confirm(batch.handles)  # safe to repeat
-    if isinstance(one, Sender) and bench.spec.kind != "form":
+    if isinstance(one, Sender) and bench.spec.kind not in ("chat", "form"):  # these publish
         receipt = await one.send(message(99))
         assert receipt.remote_id and bench.taken
     assert isinstance(await one.probe(), Health)

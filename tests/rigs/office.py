@@ -18,6 +18,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from tests.rigs import chat as chat_rig
 from tests.rigs import email, form, http, imap, webhook
 from tests.rigs.http import Got
 from tests.rigs.wire import Wire
@@ -122,6 +123,7 @@ class Office:
         box = imap.settings(self.imap, address=BOX, imap={"port": self.to_imap.port, "after": "flag"})
         return {
             "form": form.settings(reply_via={"email": "mail"}),
+            "chat": chat_rig.settings(),
             "hook": hook,
             "mail": mail,
             "box": {**box, "outgoing": mail["outgoing"]},
