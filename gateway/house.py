@@ -159,6 +159,7 @@ def build(
         after_delivery=life.after_delivery,
         hook=hook,
         count=lambda channel, outcome: counters.envelope(channel, outcome),
+        nothing_rides=house.slots.nothing,
         pressure=lambda: store.writer.arriving > settings.database.batch // 4,
     )
     house.answers = Answers(house.channels, clock, ids, store.secret)

@@ -19,7 +19,7 @@ from model.draft import Draft, Part
 from model.envelope import StoredEnvelope
 from model.failures import Malformed
 from model.registration import Planned, Registration
-from model.states import EnvelopeState, RecordState
+from model.states import DeliveryState, EnvelopeState, RecordState
 from model.tools import Clock, Ids, Log, Spooled
 from router.facts import facts
 from router.rules import Rules
@@ -79,6 +79,7 @@ class Processor:
         hook: Callable[[str], None] | None = None,
         count: Callable[[str, str], None] | None = None,
         pressure: Callable[[], bool] = lambda: False,
+        nothing_rides: Callable[[str], None] = lambda envelope: None,
     ) -> None:
         self._store = store
         self._channels = channels
@@ -96,6 +97,8 @@ class Processor:
         self._hook = hook
         self._count = count
         self._pressure = pressure
+        self._nothing_rides = nothing_rides
+        """Tells the door of an envelope that waits for an acknowledgement that none will come."""
         self._total = 0
         self._total_at = float("-inf")
         self._stopping = False
@@ -384,6 +387,8 @@ class Processor:
                 self._count(envelope.channel, "joined" if place else "registered")
             for step in self._steps:
                 step(registration)
+            if not any(_rides(row, envelope) for row in planned.rows):
+                self._nothing_rides(envelope.id)
 
     def _told(self, reading: Reading, found: Findings) -> list[reports.Told]:
         kind = reading.envelope.kind
@@ -405,10 +410,12 @@ class Processor:
         age = (now - envelope.received_at).total_seconds()
         until = now + timedelta(seconds=min(max(age, _REPORT_AGAIN), _REPORT_LAST))
         await self._submit(registering.postpone(envelope, until, now))
+        self._nothing_rides(envelope.id)
 
     async def _end_unregistered(self, unit: Unit, envelope: StoredEnvelope) -> None:
         if await self._submit(unit) and self._count:
             self._count(envelope.channel, EnvelopeState.IGNORED.value)
+        self._nothing_rides(envelope.id)
 
     async def _submit(self, unit: Unit) -> bool:
         return await self._store.submit(unit)
@@ -424,6 +431,17 @@ class Processor:
         )
         if self._count:
             self._count(envelope.channel, state.value)
+        self._nothing_rides(envelope.id)
+
+
+def _rides(row: Mapping[str, Any], envelope: StoredEnvelope) -> bool:
+    """Whether a planned delivery may still go on the answer to its own envelope."""
+    rides: bool = (
+        row["purpose"] == Purpose.ACKNOWLEDGEMENT
+        and row["target"] == envelope.channel
+        and row["state"] != DeliveryState.CANCELLED
+    )
+    return rides
 
 
 def _without_bytes(draft: Draft) -> Draft:

@@ -10,10 +10,11 @@ from model.delivery import Message
 class Slot:
     """One door's open answer."""
 
-    def __init__(self, slots: Slots, place: tuple[str, str]) -> None:
+    def __init__(self, slots: Slots, channel: str, envelope: str) -> None:
         self._slots = slots
-        self._place = place
-        self._message: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        self.channel = channel
+        self.envelope = envelope
+        self._message: asyncio.Future[Message | None] = asyncio.get_running_loop().create_future()
         self._carried: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
     async def message(self, seconds: float) -> Message | None:
@@ -27,12 +28,17 @@ class Slot:
             self.done(False)  # nobody else would tell, should the outbox have put something in just now
             raise
         finally:
-            self._slots.close(self._place)
+            self._slots.close(self.envelope)
 
     def done(self, carried: bool) -> None:
         """The door tells whether its answer, durably kept, carries the message."""
         if not self._carried.done():
             self._carried.set_result(carried)
+
+    def nothing(self) -> None:
+        """No message will come: the door need not wait."""
+        if not self._message.done():
+            self._message.set_result(None)
 
     async def fill(self, message: Message) -> bool:
         """The outbox puts a message in; True when the door's answer carries it."""
@@ -41,20 +47,27 @@ class Slot:
 
 
 class Slots:
-    """The open slots of this process, by channel and envelope: what goes another way does not ride here."""
+    """The open slots of this process, by envelope: what goes by another channel does not ride here."""
 
     def __init__(self) -> None:
-        self._open: dict[tuple[str, str], Slot] = {}
+        self._open: dict[str, Slot] = {}
 
     def offer(self, channel: str, envelope: str) -> Slot:
         """Open a slot; called by the door before it waits."""
-        place = channel, envelope
-        slot = self._open[place] = Slot(self, place)
+        slot = self._open[envelope] = Slot(self, channel, envelope)
         return slot
 
     def take(self, channel: str, envelope: str | None) -> Slot | None:
         """The open slot of an envelope at the channel that sends, for one message only."""
-        return self._open.pop((channel, envelope), None) if envelope else None
+        slot = self._open.get(envelope or "")
+        if slot is None or slot.channel != channel:
+            return None
+        return self._open.pop(slot.envelope)
 
-    def close(self, place: tuple[str, str]) -> None:
-        self._open.pop(place, None)
+    def nothing(self, envelope: str) -> None:
+        """Nothing will ride on the answer to this envelope: its door, should it wait, answers now."""
+        if slot := self._open.pop(envelope, None):
+            slot.nothing()
+
+    def close(self, envelope: str) -> None:
+        self._open.pop(envelope, None)

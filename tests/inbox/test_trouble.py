@@ -178,6 +178,16 @@ async def test_a_door_that_is_cancelled_lets_go_of_who_fills_its_slot() -> None:
         assert await filling is False
 
 
+async def test_a_door_whose_acknowledgement_was_refused_does_not_wait() -> None:
+    slots = Slots()
+    waiting = asyncio.create_task(slots.offer("chat", "e1").message(30))
+    await asyncio.sleep(0)
+    slots.nothing("e1")
+    async with asyncio.timeout(5):
+        assert await waiting is None
+    assert slots.take("chat", "e1") is None
+
+
 # ---- fetching
 
 
