@@ -39,7 +39,9 @@ class Public:
 
     async def start(self, request: web.Request) -> web.Response:
         forms = [self._titled(request, page) for page in self._services.forms.values()]
-        return pages.render(self._services, request, "start.html", forms=forms, chats=list(self._services.chats))
+        return pages.render(
+            self._services, request, "start.html", forms=forms, chats=list(self._services.chats)
+        )
 
     async def forms(self, request: web.Request) -> web.Response:
         known = list(self._services.forms.values())
