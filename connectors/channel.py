@@ -35,6 +35,8 @@ class Channel:
     """When its far side last answered well."""
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the source said that there is something to fetch."""
+    mended: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when an operator mended something: what waits before its next try need not wait any longer."""
 
     # A connector has a role by having its methods; asked once, because asking costs more than most answers.
     receiver: Receiver | None = field(init=False)

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 from connectors.channel import Channel
-from connectors.contract import Authorised, Backfiller, Connector, Fetcher, Listener, Receiver
+from connectors.contract import Authorised, Backfiller, Fetcher, Listener, Receiver
 from console.services import Facts, Principal, Scope
 from gateway.house import House
 from gateway.openings import Openings
@@ -143,11 +143,14 @@ class ChannelVerbs:
     async def resume(self, name: str, *, actor: str) -> Facts:
         """Go on, and try at once what waits."""
         await self._openings.pause(name, None)
-        return {"name": name, "state": self._find(name).health.state.value}
+        one = self._find(name)
+        if isinstance(one, Channel):
+            one.mended.set()
+        return {"name": name, "state": one.health.state.value}
 
     async def backfill(self, name: str, *, since: date, dry_run: bool, actor: str) -> Facts:
         """Count what came since a day, and unless it is a rehearsal, have it fetched by whoever polls the channel."""
-        connector = self._connector(name)
+        connector = self._channel(name).connector
         if not isinstance(connector, Backfiller):
             raise ValueError(
                 f"the channel {name} cannot go back: it polls no source that keeps what was there"
@@ -164,7 +167,8 @@ class ChannelVerbs:
 
     async def authorise(self, name: str, *, answer: str | None, actor: str) -> Facts:
         """Without an answer, where a person consents; with what the browser brought back, the consent itself."""
-        connector = self._connector(name)
+        channel = self._channel(name)
+        connector = channel.connector
         if not isinstance(connector, Authorised):
             raise ValueError(f"the channel {name} logs in without tokens; there is nothing to consent to")
         if answer is None:
@@ -173,14 +177,15 @@ class ChannelVerbs:
             await connector.authorised(answer)
         except SendFailure as error:
             raise ValueError(f"{error.detail}{f'; {error.repair}' if error.repair else ''}") from error
+        channel.mended.set()
         self._house.log.warning("channel.authorised", channel=name, actor=actor)
         return {"name": name, "authorised_until": _iso(connector.authorised_until())}
 
-    def _connector(self, name: str) -> Connector:
+    def _channel(self, name: str) -> Channel:
         one = self._find(name)
         if not isinstance(one, Channel):
             raise LookupError(f"there is no channel {name}")
-        return one.connector
+        return one
 
     def _find(self, name: str) -> Channel | DestinationState:
         found = self._house.channels.get(name) or self._house.destinations.get(name)

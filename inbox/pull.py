@@ -15,7 +15,7 @@ from typing import Any
 from tenacity import RetryCallState, wait_exponential_jitter
 
 from connectors.channel import Channel
-from connectors.contract import Backfiller, Batch, Busy, Fetcher
+from connectors.contract import Backfiller, Batch, Busy, Fetcher, Listener
 from inbox.accept import Acceptor
 from inbox.settings import InboxSettings
 from model.failures import PAUSING, Failure, PermanentFailure, SendFailure, TemporaryFailure
@@ -264,11 +264,28 @@ class Puller:
         else:
             self._log.error("fetch.failed", channel=self._channel.name, exc_info=error)
         wait = self._wait(error)
-        with contextlib.suppress(Exception):
-            await self._channel.connector.__aexit__(None, None, None)
-        await self._clock.sleep(wait.total_seconds())
-        with contextlib.suppress(Exception):
-            await self._channel.connector.__aenter__()
+        # A door of the same channel stays open: those who come to it have nothing to do with this trouble.
+        closes = not isinstance(self._channel.connector, Listener)
+        if closes:
+            with contextlib.suppress(Exception):
+                await self._channel.connector.__aexit__(None, None, None)
+        await self._wait_or_mended(wait.total_seconds())
+        if closes:
+            with contextlib.suppress(Exception):
+                await self._channel.connector.__aenter__()
+
+    async def _wait_or_mended(self, seconds: float) -> None:
+        """Wait before the next try, no longer than until an operator mended something."""
+        mended = self._channel.mended
+        mended.clear()
+        sleeping = asyncio.create_task(self._clock.sleep(seconds))
+        waiting = asyncio.create_task(mended.wait())
+        try:
+            await asyncio.wait({sleeping, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (sleeping, waiting):
+                task.cancel()
+            await asyncio.wait({sleeping, waiting})
 
     def _wait(self, error: Exception) -> timedelta:
         state = RetryCallState(retry_object=None, fn=None, args=(), kwargs={})  # type: ignore[arg-type]

@@ -112,3 +112,36 @@ async def test_a_nearly_full_disk_leaves_mail_with_its_sender_and_tells_him_befo
         said = await bring(house.port("mail"), mail(1) + b"x" * 9_000_000)
         assert said.startswith("452 4.3.1")
         assert await house.envelopes() == []
+
+
+async def test_a_mailbox_in_trouble_leaves_the_door_of_its_channel_open(make: Make, office: Office) -> None:
+    async with make(channels={"box": {"door": {"port": 0}}}) as house:
+        await office.to_imap.cut()
+
+        async def failing() -> bool:
+            return (await house.health("box"))["state"] == "failing"
+
+        await house.until(failing)
+        where = house.port("box")
+        assert (await bring(where, mail(1), recipients=("box@office.example",))).startswith("250")
+        await house.until(lambda: _many(house, 1))
+        await office.to_imap.mend()
+        office.imap.put("INBOX", mail(2))
+        await house.until(lambda: _many(house, 2))
+        assert (await bring(where, mail(3), recipients=("box@office.example",))).startswith("250")
+
+
+async def test_what_an_operator_mended_is_tried_at_once(make: Make, office: Office) -> None:
+    async with make(inbox={"backoff_first": 600, "backoff_last": 600}) as house:
+        office.imap.put("INBOX", mail(1))
+        await house.until(lambda: _many(house, 1))
+        await office.to_imap.cut()
+
+        async def failing() -> bool:
+            return (await house.health("box"))["state"] == "failing"
+
+        await house.until(failing)
+        await office.to_imap.mend()
+        office.imap.put("INBOX", mail(2))
+        await house.ask("POST", "/v1/channels/box/resume")
+        await house.until(lambda: _many(house, 2))

@@ -221,7 +221,7 @@ class _Pulled:
         self.health: Any = None
         self.last_ok_at: Any = None
         self.lost = False
-        self.embedded, self.woken = True, asyncio.Event()
+        self.embedded, self.woken, self.mended = True, asyncio.Event(), asyncio.Event()
         self.moves: list[Any] = []
 
     async def run(self, step: Any, label: str) -> Any:

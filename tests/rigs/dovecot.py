@@ -82,7 +82,7 @@ def settings(server: Dovecot, **more: Any) -> dict[str, Any]:
     """The server's mailbox, read from its beginning; `imap` in `more` adds to it."""
     imap = {
         "host": "127.0.0.1", "port": server.port, "security": "none", "allow_plaintext": True,
-        "user": server.user, "password": PASSWORD, "start": "all", "timeout": 20,
+        "user": server.user, "password": server.password, "start": "all", "timeout": 20,
     }  # fmt: skip
     return {"kind": "email", "address": ADDRESS, **more, "imap": {**imap, **more.get("imap", {})}}
 
@@ -93,6 +93,8 @@ class Dovecot:
     user = "feedback"
 
     def __init__(self) -> None:
+        self.password = PASSWORD
+        """What logs in; another one counts from the next start."""
         # A folder of its own: the tests' temporary folders are closed to the users that the server runs as.
         folder = self._root = Path(tempfile.mkdtemp(prefix="forebay-dovecot-"))
         self._base = folder / "dovecot"
@@ -105,20 +107,12 @@ class Dovecot:
             self.port = int(probe.getsockname()[1])
 
     def __enter__(self) -> Self:
-        owner = "mail" if os.geteuid() == 0 else getpass.getuser()
         for path in (self._base, self._mail):
             path.mkdir(parents=True, exist_ok=True)
         if os.geteuid() == 0:
             for path in (self._root, self._base):
                 path.chmod(0o755)  # its other users must get through
-        self._config.write_text(
-            CONFIG.format(
-                base=self._base, mail=self._mail, port=self.port, password=PASSWORD, user=owner, group=owner,
-                login="dovenull" if os.geteuid() == 0 else owner,
-                internal="dovecot" if os.geteuid() == 0 else owner,
-            ).replace("default_internal_group = mail", "default_internal_group = dovecot")
-        )  # fmt: skip
-        self._make("INBOX")
+        self.make("INBOX")
         self.start()
         return self
 
@@ -130,6 +124,14 @@ class Dovecot:
 
     def start(self) -> None:
         """Start, and return when it greets."""
+        owner = "mail" if os.geteuid() == 0 else getpass.getuser()
+        self._config.write_text(
+            CONFIG.format(
+                base=self._base, mail=self._mail, port=self.port, password=self.password, user=owner, group=owner,
+                login="dovenull" if os.geteuid() == 0 else owner,
+                internal="dovecot" if os.geteuid() == 0 else owner,
+            ).replace("default_internal_group = mail", "default_internal_group = dovecot")
+        )  # fmt: skip
         binary = shutil.which("dovecot", path=_path())
         assert binary is not None
         self._process = subprocess.Popen(  # its own process group, ended with it
@@ -169,7 +171,7 @@ class Dovecot:
 
     def put(self, folder: str, data: bytes) -> None:
         """A mail is delivered into a folder."""
-        self._make(folder)
+        self.make(folder)
         self._count += 1
         name = f"{1795305600 + self._count}.M{self._count}.rig"
         temporary = self._folder(folder) / "tmp" / name
@@ -177,9 +179,10 @@ class Dovecot:
         self._own(temporary)
         temporary.rename(self._folder(folder) / "new" / name)
 
-    def count(self, folder: str) -> int:
-        """How many mails the folder holds."""
-        return sum(len(list((self._folder(folder) / part).iterdir())) for part in ("new", "cur"))
+    def count(self, folder: str, *, unseen: bool = False) -> int:
+        """How many mails the folder holds; only those that nobody marked as read, if asked for."""
+        files = [path for part in ("new", "cur") for path in (self._folder(folder) / part).iterdir()]
+        return sum(not unseen or "S" not in path.name.partition(":2,")[2] for path in files)
 
     def renumber(self, folder: str) -> None:
         """Forget UIDs: the folder gets a new UIDVALIDITY (while the server is stopped)."""
@@ -190,7 +193,8 @@ class Dovecot:
         home = self._mail / self.user
         return home if folder == "INBOX" else home / f".{folder}"
 
-    def _make(self, folder: str) -> None:
+    def make(self, folder: str) -> None:
+        """A folder, by its name on the wire; that it is there already is as good."""
         for part in ("", "tmp", "new", "cur"):
             path = self._folder(folder) / part
             path.mkdir(parents=True, exist_ok=True)

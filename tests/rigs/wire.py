@@ -4,6 +4,7 @@ async with Wire(sink.port) as wire:
     settings = {..., "port": wire.port}
     await wire.cut()      # connections are refused from here on, and open ones break
     await wire.mend()
+    wire.hush()           # what is open stays open and carries nothing any more; new ones are well
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ class Wire:
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
+        self._hushed = asyncio.Event()
         self.port = 0
 
     async def __aenter__(self) -> Self:
@@ -51,17 +53,22 @@ class Wire:
         if server is not None:
             await server.wait_closed()
 
+    def hush(self) -> None:
+        """Let the open connections fall silent, as a forgetful router does."""
+        self._hushed.set()
+        self._hushed = asyncio.Event()
+
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
-        ends = [writer]
+        ends, hushed = [writer], self._hushed
         try:
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target, limit=1 << 20)
             ends.append(far_writer)
             self._writers |= set(ends)
-            there = asyncio.create_task(_pump(reader, far_writer))
-            back = asyncio.create_task(_pump(far_reader, writer))
+            there = asyncio.create_task(_pump(reader, far_writer, hushed))
+            back = asyncio.create_task(_pump(far_reader, writer, hushed))
             try:
                 await asyncio.wait({there, back}, return_when=asyncio.FIRST_COMPLETED)
             finally:
@@ -77,9 +84,11 @@ class Wire:
                 end.close()
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, hushed: asyncio.Event) -> None:
     try:
         while data := await reader.read(65_536):
+            if hushed.is_set():
+                continue
             writer.write(data)
             await writer.drain()
     except OSError:
