@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 
@@ -17,6 +18,8 @@ _DOOR_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2
 #: Stands for every channel name that a stranger made up: each series takes memory for good.
 UNKNOWN = "unknown"
 
+T = TypeVar("T", Counter, Histogram)
+
 
 class Metrics:
     """All figures of one daemon, in a registry of their own."""
@@ -25,6 +28,7 @@ class Metrics:
         self.registry = registry = CollectorRegistry(auto_describe=True)
         self._channels: set[str] = set()
         self._written = (0, 0)
+        self._series: dict[tuple[object, ...], Counter | Histogram] = {}
 
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(f"forebay_{name}", text, labels, registry=registry)
@@ -77,15 +81,22 @@ class Metrics:
     def envelope(self, channel: str, outcome: str) -> None:
         """Count one envelope, or one request at a door, of a configured channel."""
         self._channels.add(channel)
-        self._envelopes.labels(channel, outcome).inc()
+        self._one(self._envelopes, channel, outcome).inc()
 
     def delivery(self, target: str, purpose: str, outcome: str) -> None:
         """Count one try to send."""
-        self._deliveries.labels(target, purpose, outcome).inc()
+        self._one(self._deliveries, target, purpose, outcome).inc()
 
     def door_seconds(self, channel: str, seconds: float) -> None:
         """Note how long a door took; a name that belongs to no channel is not taken for a label."""
-        self._door.labels(channel if channel in self._channels else UNKNOWN).observe(seconds)
+        self._one(self._door, channel if channel in self._channels else UNKNOWN).observe(seconds)
+
+    def _one(self, figure: T, *labels: str) -> T:
+        """The series with these labels; kept, because finding it costs more than counting."""
+        found: T | None = self._series.get((figure, *labels))  # type: ignore[assignment]
+        if found is None:
+            found = self._series[figure, *labels] = figure.labels(*labels)
+        return found
 
     def reload_ok(self, ok: bool) -> None:
         """Note how the last reload went."""

@@ -145,7 +145,7 @@ class Acceptor:
             "sent_at": envelope.sent_at,
             "state": state.value,
             "reason": envelope.hold,
-            "claim": self._ids.new() if claimed else None,
+            "claim": id_ if claimed else None,  # nothing was ever claimed by it: as fresh as any
             "owner": self._store.owner if claimed else None,
             "reference": spare[: REFERENCE_LENGTH - _SPARE_LENGTH],
             "blob": blob["sha256"],
@@ -158,7 +158,7 @@ class Acceptor:
             values,
             blob,
             tombstone(self._store.secret, account, source_id, envelope.fingerprint),
-            self._ids.new(),
+            id_,  # a repeat needs it for nothing else
             spare,
         )
 

@@ -48,13 +48,18 @@ class Form:
 
     def first(self, name: str) -> str:
         """The first non-empty value of a field, or an empty text."""
-        return next((value for key, value in self.fields if key == name and value.strip()), "")
+        for key, value in self.fields:
+            if key == name and value and not value.isspace():
+                return value
+        return ""
 
 
 def parameters(header: str) -> tuple[str, dict[str, str]]:
     """The value of a header such as Content-Type, in lower case, and its parameters (RFC 9110 §5.6.6)."""
     value, _, rest = header.partition(";")
     found: dict[str, str] = {}
+    if not rest:
+        return value.strip().lower(), found
     for match in re.finditer(
         r";?\s*([\w!#$%&'*+.^`|~-]+)\s*=\s*(?:\"((?:[^\"\\]|\\.)*+)\"|([^\s;\"]*))", rest[:4096]
     ):
@@ -128,7 +133,9 @@ def _json_form(data: bytes, most: int) -> Form:
         raise Malformed("the JSON of a form is an object of fields")
     fields: list[tuple[str, str]] = []
     for name, one in value.items():
-        if isinstance(one, list) and not any(isinstance(each, dict | list) for each in one):
+        if one.__class__ is str:
+            fields.append((name, one))
+        elif isinstance(one, list) and not any(isinstance(each, dict | list) for each in one):
             fields += [(name, _field_text(each)) for each in one]
         else:
             fields.append((name, _field_text(one)))

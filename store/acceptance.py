@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, select, tuple_
@@ -110,11 +112,9 @@ def _insert(
         if taken:
             spare = [v | {"reference": row.spare} for row, v in taken]
             result |= _try(connection, [row for row, _ in taken], spare)
-    counts, sightings = [], []
+    sightings = []
     for row in rows:
         v, outcome = row.values, result[row.values["id"]]
-        day = f"{v['received_at']:%Y-%m-%d}"
-        counts.append(Count(day, v["channel"], "received"))
         if outcome.repeat:
             seen = {
                 "id": row.sighting,
@@ -124,6 +124,8 @@ def _insert(
             }
             sightings.append(Insert("sighting", seen))
     flush.insert_all(connection, sightings)
+    received = Counter((row.values["received_at"].date(), row.values["channel"]) for row in rows)
+    counts = (Count(day.isoformat(), channel, "received", n) for (day, channel), n in received.items())
     flush.count_all(connection, counts, writer)
     return result
 
@@ -137,8 +139,7 @@ def _try(
     hand over row by row, and a busy interpreter lets the writer wait at each.)
     """
     columns = tuple(values[0])
-    rows_of = ([row[c] for c in columns] for row in values)
-    inserted = sets.insert(connection, "envelope", columns, rows_of, ignore=True)
+    inserted = sets.insert(connection, "envelope", columns, map(itemgetter(*columns), values), ignore=True)
     new = {v["id"] for v in values}
     if inserted < len(values):
         new = (

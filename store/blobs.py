@@ -11,7 +11,6 @@ import secrets
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.dialects import postgresql
 
 from model.tools import Raw, Spooled
+from store import sets
 from store.errors import StoreBusy
 from store.schema import blob
 from store.types import to_micros
@@ -174,9 +174,9 @@ def _write(path: Path, raw: Raw) -> None:
         os.fsync(out.fileno())
 
 
-#: Rows of one statement; SQLite takes 32,766 values in all.
-_AT_ONCE = 500
 _COLUMNS = ("sha256", "size", "place", "data", "stored_at")
+_INSERT = f"INSERT INTO blob ({', '.join(_COLUMNS)}) VALUES "
+_REVIVE = " ON CONFLICT (sha256) DO UPDATE SET unused_since = NULL"
 
 
 def insert_blobs(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -190,20 +190,10 @@ def insert_blobs(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> N
         revived = statement.on_conflict_do_update(index_elements=[blob.c.sha256], set_={"unused_since": None})
         connection.execute(revived, [dict(row) for row in chosen])
         return
-    # One statement for all: row by row the driver would let go of the interpreter, and wait for it, each time.
-    for start in range(0, len(chosen), _AT_ONCE):
-        part = chosen[start : start + _AT_ONCE]
-        values = [to_micros(row[c]) if c == "stored_at" else row[c] for row in part for c in _COLUMNS]
-        connection.exec_driver_sql(_blob_statement(len(part)), tuple(values))
-
-
-@cache
-def _blob_statement(n: int) -> str:
-    places = ",".join(["(" + ",".join("?" * len(_COLUMNS)) + ")"] * n)
-    columns = ",".join(_COLUMNS)
-    return (
-        f"INSERT INTO blob ({columns}) VALUES {places} ON CONFLICT (sha256) DO UPDATE SET unused_since = NULL"
-    )
+    plain = [
+        (row["sha256"], row["size"], row["place"], row["data"], to_micros(row["stored_at"])) for row in chosen
+    ]
+    sets.bind(connection, _INSERT, _REVIVE, len(_COLUMNS), plain)
 
 
 def _sync_folder(folder: Path) -> None:

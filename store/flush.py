@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
 
 from store import sets
 from store.schema import TABLES, tally
@@ -27,9 +28,9 @@ def check(unit: Unit) -> None:
     if unit.guard is None:
         return
     where = unit.guard.where
-    missing = [c.name for c in TABLES[unit.guard.table].primary_key.columns if c.name not in where]
-    if missing:
-        raise ValueError(f"a guard on {unit.guard.table} must name {', '.join(missing)}")
+    if not where.keys() >= set(keys := _key_columns(unit.guard.table)):
+        missing = ", ".join(name for name in keys if name not in where)
+        raise ValueError(f"a guard on {unit.guard.table} must name {missing}")
     if None in where.values():
         raise ValueError("a guard cannot ask for an empty column: nothing equals NULL")
 
@@ -62,7 +63,12 @@ def apply(connection: Connection, units: Sequence[Unit], writer: str) -> list[bo
 
 
 def _key(table: str, where: Mapping[str, Any]) -> tuple[Any, ...]:
-    return tuple(where[column.name] for column in TABLES[table].primary_key.columns)
+    return tuple(where[name] for name in _key_columns(table))
+
+
+@cache
+def _key_columns(table: str) -> tuple[str, ...]:
+    return tuple(column.name for column in TABLES[table].primary_key.columns)
 
 
 def _guards(connection: Connection, units: Sequence[Unit]) -> list[bool]:
@@ -71,12 +77,10 @@ def _guards(connection: Connection, units: Sequence[Unit]) -> list[bool]:
     for index, unit in enumerate(units):
         if unit.guard:
             g = unit.guard
-            groups[g.table, tuple(sorted(g.where)), tuple(sorted(g.values))].append((index, g))
+            groups[g.table, tuple(g.where), tuple(g.values)].append((index, g))
     for (table, where, columns), members in groups.items():
-        rows = sorted(
-            ([g.where[c] for c in where] + [g.values[c] for c in columns] for _, g in members),
-            key=lambda row: str(row[0]),
-        )
+        # Sorted, so that two writers wait for each other's rows in one order and never in a circle.
+        rows = sorted(((*g.where.values(), *g.values.values()) for _, g in members), key=_first)
         changed = sets.change(connection, table, where, columns, rows)
         if 0 < changed < len(members):
             raise Mixed
@@ -91,20 +95,24 @@ def insert_all(connection: Connection, rows: Iterable[Insert]) -> None:
     for row in rows:
         groups[row.table, tuple(row.values), row.ignore].append(row)
     for (table, columns, ignore), members in sorted(groups.items()):
-        values = [[row.values[column] for column in columns] for row in members]
+        values = [tuple(row.values.values()) for row in members]
         if len(values) > 1:
-            keys = [columns.index(c.name) for c in TABLES[table].primary_key.columns if c.name in columns]
+            keys = [columns.index(name) for name in _key_columns(table) if name in columns]
             values.sort(key=lambda row, keys=keys: [str(row[i]) for i in keys])  # type: ignore[misc]
         sets.insert(connection, table, columns, values, ignore=ignore)
+
+
+def _first(row: Sequence[Any]) -> str:
+    return str(row[0])
 
 
 def _updates(connection: Connection, changes: Iterable[Update]) -> None:
     groups: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[Update]] = defaultdict(list)
     for change in changes:
-        groups[change.table, tuple(sorted(change.where)), tuple(sorted(change.values))].append(change)
+        groups[change.table, tuple(change.where), tuple(change.values)].append(change)
     for (table, where, columns), members in sorted(groups.items()):
         # Of two changes of the same row the later one counts; a set would choose either.
-        latest = {tuple(m.where[c] for c in where): [m.values[c] for c in columns] for m in members}
+        latest = {tuple(m.where.values()): m.values.values() for m in members}
         rows = [[*key, *values] for key, values in sorted(latest.items(), key=lambda item: str(item[0]))]
         sets.change(connection, table, where, columns, rows)
 
@@ -125,21 +133,25 @@ def count_all(connection: Connection, counts: Iterable[Count], writer: str) -> N
     sums: dict[tuple[str, str, str], int] = defaultdict(int)
     for count in counts:
         sums[count.day, count.channel, count.state] += count.n
-    rows = [
-        {"day": day, "channel": channel, "state": state, "writer": writer, "n": n}
-        for (day, channel, state), n in sorted(sums.items())
-        if n
-    ]
-    if rows:
-        connection.execute(_ADD[connection.dialect.name], rows)
+    rows = [(*key, writer, n) for key, n in sorted(sums.items()) if n]
+    if not rows:
+        return
+    if connection.dialect.name == "sqlite":
+        sets.bind(connection, _ADD, _TO_WHAT_IS_THERE, len(_TALLY), rows)
+    else:
+        connection.execute(_ADDITION, [dict(zip(_TALLY, row, strict=True)) for row in rows])
 
 
-def _addition(module: Any) -> Any:
-    statement = module.insert(tally)
+_TALLY = ("day", "channel", "state", "writer", "n")
+_ADD = f"INSERT INTO tally ({', '.join(_TALLY)}) VALUES "
+_TO_WHAT_IS_THERE = " ON CONFLICT (day, channel, state, writer) DO UPDATE SET n = n + excluded.n"
+
+
+def _addition() -> Any:
+    statement = postgresql.insert(tally)
     return statement.on_conflict_do_update(
         index_elements=list(tally.primary_key.columns), set_={"n": tally.c.n + statement.excluded.n}
     )
 
 
-#: Made once: it is part of every acceptance.
-_ADD = {"sqlite": _addition(sqlite), "postgresql": _addition(postgresql)}
+_ADDITION = _addition()

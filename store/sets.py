@@ -2,16 +2,19 @@
 
 PostgreSQL gets the rows as one JSON parameter, so that each statement is compiled once for any number of
 rows. SQLite binds values several times faster than it reads JSON, so there the rows are bound, in groups of
-powers of two: a few statement texts serve all numbers. Never row by row: the driver lets go of the
-interpreter at each row, and a busy one lets the writer wait each time.
+powers of two: a few statement texts serve all numbers. They go straight to the driver, because the layers
+between cost more than the rows. Never row by row: the driver lets go of the interpreter at each row, and a
+busy one lets the writer wait each time.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -23,6 +26,7 @@ from sqlalchemy import (
     Executable,
     Integer,
     LargeBinary,
+    String,
     Table,
     Text,
     and_,
@@ -34,6 +38,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
 from store.schema import TABLES
@@ -60,9 +65,8 @@ def insert(
     """
     plain = _plain_rows(name, columns, rows)
     if connection.dialect.name == "sqlite":
-        tail = " ON CONFLICT DO NOTHING" if ignore else ""
-        head = f"INSERT INTO {_quoted(name)} ({', '.join(map(_quoted, columns))}) VALUES "
-        return _bind(connection, head, tail, len(columns), plain)
+        head, tail = _sqlite_insert(name, columns, ignore)
+        return bind(connection, head, tail, len(columns), plain)
     statement = _postgres_insert(name, columns, ignore)
     return int(connection.execute(statement, {"rows": _json(plain)}).rowcount)
 
@@ -77,24 +81,28 @@ def change(
     """Update where every `where` column equals; a row is its `where` values, then the new ones. How many changed."""
     plain = _plain_rows(name, where + columns, rows)
     if connection.dialect.name == "sqlite":
-        table, n = _quoted(name), len(where)
-        new = ", ".join(f"{_quoted(c)} = s.column{n + i}" for i, c in enumerate(columns, 1))
-        same = " AND ".join(f"{table}.{_quoted(c)} = s.column{i}" for i, c in enumerate(where, 1))
-        head = f"UPDATE {table} SET {new} FROM (VALUES "
-        return _bind(connection, head, f") AS s WHERE {same}", n + len(columns), plain)
+        head, tail = _sqlite_update(name, where, columns)
+        return bind(connection, head, tail, len(where) + len(columns), plain)
     statement = _postgres_update(name, where, columns)
     return int(connection.execute(statement, {"rows": _json(plain)}).rowcount)
 
 
-def _bind(connection: Connection, head: str, tail: str, width: int, rows: Sequence[Sequence[Any]]) -> int:
-    """Run the statement over all rows, in groups whose sizes are powers of two."""
+def bind(connection: Connection, head: str, tail: str, width: int, rows: Sequence[Sequence[Any]]) -> int:
+    """Run an SQLite statement over all rows, in groups whose sizes are powers of two; how many rows it touched.
+
+    `head` ends before the values and `tail` follows them; the values are such as the driver takes.
+    """
+    driver: sqlite3.Connection = connection.connection.dbapi_connection  # type: ignore[assignment]
     done, start = 0, 0
     while start < len(rows):
         size = min(_LARGEST, 1 << (len(rows) - start).bit_length() - 1)
-        group = rows[start : start + size]
-        places = _places(width, size)
-        values = tuple(value for row in group for value in row)
-        done += connection.exec_driver_sql(head + places + tail, values).rowcount
+        statement = head + _places(width, size) + tail
+        try:
+            values = tuple(chain.from_iterable(rows[start : start + size]))
+            done += driver.execute(statement, values).rowcount
+        except sqlite3.Error as error:
+            # As it looks coming through the layers, but without the values: a stranger may have sent them.
+            raise DBAPIError.instance(statement, None, error, sqlite3.Error) from error
         start += size
     return done
 
@@ -104,6 +112,20 @@ def _places(width: int, size: int) -> str:
     return ",".join(["(" + ",".join("?" * width) + ")"] * size)
 
 
+@cache
+def _sqlite_insert(name: str, columns: tuple[str, ...], ignore: bool) -> tuple[str, str]:
+    head = f"INSERT INTO {_quoted(name)} ({', '.join(map(_quoted, columns))}) VALUES "
+    return head, " ON CONFLICT DO NOTHING" if ignore else ""
+
+
+@cache
+def _sqlite_update(name: str, where: tuple[str, ...], columns: tuple[str, ...]) -> tuple[str, str]:
+    table, n = _quoted(name), len(where)
+    new = ", ".join(f"{_quoted(c)} = s.column{n + i}" for i, c in enumerate(columns, 1))
+    same = " AND ".join(f"{table}.{_quoted(c)} = s.column{i}" for i, c in enumerate(where, 1))
+    return f"UPDATE {table} SET {new} FROM (VALUES ", f") AS s WHERE {same}"
+
+
 def _quoted(name: str) -> str:
     return f'"{name}"'
 
@@ -111,24 +133,43 @@ def _quoted(name: str) -> str:
 def _plain_rows(
     name: str, columns: tuple[str, ...], rows: Iterable[Sequence[Any]]
 ) -> Sequence[Sequence[Any]]:
-    """The rows in values that both drivers take; column by column, since most are text that needs nothing."""
+    """The rows in values that both drivers take, made plain column by column."""
     if not (by_column := list(zip(*rows, strict=True))):
         return []
-    plain = (
-        [
-            value
-            if value is None or (value.__class__ is str and value.isascii() and "\x00" not in value)
-            else _plain(kind, value)
-            for value in values
-        ]
-        for kind, values in zip(_kinds(name, columns), by_column, strict=True)
-    )
-    return list(zip(*plain, strict=True))
+    made = [plain(values) for plain, values in zip(_columns(name, columns), by_column, strict=True)]
+    return list(zip(*made, strict=True))
+
+
+#: Makes all values of one column plain.
+_Column = Callable[[Sequence[Any]], Sequence[Any]]
 
 
 @cache
-def _kinds(name: str, columns: tuple[str, ...]) -> tuple[TypeEngine[Any], ...]:
-    return tuple(TABLES[name].c[column].type for column in columns)
+def _columns(name: str, columns: tuple[str, ...]) -> tuple[_Column, ...]:
+    return tuple(_column(TABLES[name].c[column].type) for column in columns)
+
+
+def _column(kind: TypeEngine[Any]) -> _Column:
+    def any_values(values: Sequence[Any]) -> Sequence[Any]:
+        return [_plain(kind, value) for value in values]
+
+    def texts(values: Sequence[Any]) -> Sequence[Any]:
+        # Most are ASCII and need nothing: all together are looked at as one.
+        try:
+            every = "".join(filter(None, values))
+        except TypeError:
+            return any_values(values)
+        return values if every.isascii() and "\x00" not in every else any_values(values)
+
+    def instants(values: Sequence[Any]) -> Sequence[Any]:
+        return [to_micros(v) if v.__class__ is datetime else _plain(kind, v) for v in values]
+
+    def trees(values: Sequence[Any]) -> Sequence[Any]:
+        return [_json_text(v) if v.__class__ in (dict, list) else _plain(kind, v) for v in values]
+
+    if isinstance(kind, String):
+        return texts
+    return instants if isinstance(kind, Instant) else trees if isinstance(kind, Json) else any_values
 
 
 def _json(plain: Sequence[Sequence[Any]]) -> str:

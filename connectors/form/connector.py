@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import html
-import json
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
+
+import orjson
 
 from connectors.contract import Answer, Batch, Request, Response
 from connectors.form import FormSettings
@@ -71,7 +72,7 @@ class FormConnector:
                 "content-type": "application/json",
                 **posted.cross_origin(request, self._settings.origins),
             },
-            body=json.dumps(told).encode(),
+            body=orjson.dumps(told),
         )
 
     async def send(self, message: Message) -> Receipt:

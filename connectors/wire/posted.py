@@ -44,6 +44,8 @@ def check(form: body.Form, files: FileLimits, most_characters: int) -> None:
     """Malformed, in words that may be shown to whoever posted, when a form is outside our limits."""
     if any(len(value) > most_characters for _, value in form.fields):
         raise Malformed(f"a field is longer than {most_characters} characters")
+    if not form.files:
+        return
     if len(form.files) > files.count:
         raise Malformed(f"more than {files.count} files")
     if any(len(file.data) > files.bytes for file in form.files):
@@ -62,7 +64,7 @@ def source_id(request: Request, form: body.Form) -> str | None:
 
 def fingerprint(form: body.Form) -> str:
     """Digest of what the customer made: fields by name and files, without the key, boundary and encoding."""
-    fields = sorted((name, value.replace("\r\n", "\n")) for name, value in form.fields if name != KEY_FIELD)
+    fields = sorted([(name, value.replace("\r\n", "\n")) for name, value in form.fields if name != KEY_FIELD])
     files = [(file.field, file.filename, hashlib.sha256(file.data).hexdigest()) for file in form.files]
     return hashlib.sha256(strict_json.canonical([fields, files])).hexdigest()
 
