@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Protocol
 
 from connectors.channel import Channel
 from inbox import placing, registering, reports
 from inbox.hot import Hot, HotQueue
 from inbox.placing import File, Reading
-from inbox.reading import Reader
+from inbox.reading import Reader, Slow
 from inbox.settings import InboxSettings
 from model.delivery import Purpose
 from model.draft import Draft, Part
@@ -58,7 +60,7 @@ Step = Callable[[Registration], None]
 
 
 class Processor:
-    """Two lanes: what just came in, and, one at a time, what an earlier process died with."""
+    """What just came in, and beside it, one at a time, what an earlier process died with and what is slow to read."""
 
     def __init__(
         self,
@@ -105,6 +107,10 @@ class Processor:
         self._contents: set[str] = set()
         """Fingerprints of what is being processed: of equal content the second must find the first."""
         self._done = asyncio.Condition()
+        self._apart: deque[Hot] = deque()
+        """Those that are slow to read and wait for the lane of their own."""
+        self._patient: set[str] = set()
+        """Envelopes that have all the time there is to be read: nobody waits behind them."""
         self.working: set[str] = set()
         """Envelopes that this process has in hand; recovery leaves them alone."""
 
@@ -116,6 +122,7 @@ class Processor:
             for _ in range(_LANES):
                 group.create_task(self._lane())
             group.create_task(self._careful_lane())
+            group.create_task(self._slow_lane())
 
     def stop(self) -> None:
         """Finish what is in hand and end."""
@@ -146,9 +153,25 @@ class Processor:
         while not self._stopping:
             batch = await self._claim(1, recovered=True)
             if batch:
-                await self._safely(batch)
+                await self._patiently(batch[0])
             else:
                 await self._idle(poll)
+
+    async def _slow_lane(self) -> None:
+        """One at a time, what takes long to read."""
+        poll = self._settings.poll.total_seconds()
+        while not self._stopping:
+            if self._apart:
+                await self._patiently(self._apart.popleft())
+            else:
+                await self._idle(poll)
+
+    async def _patiently(self, hot: Hot) -> None:
+        self._patient.add(hot.envelope.id)
+        try:
+            await self._safely([hot])
+        finally:
+            self._patient.discard(hot.envelope.id)
 
     async def _idle(self, seconds: float) -> None:
         """Wait, but not beyond a stop."""
@@ -197,7 +220,8 @@ class Processor:
                 await self._idle(wait)
                 wait = min(wait * 2, _AGAIN_LAST)
         finally:
-            self.working.difference_update(hot.envelope.id for hot in batch)
+            apart = {hot.envelope.id for hot in self._apart}
+            self.working.difference_update({hot.envelope.id for hot in batch} - apart)
 
     async def _tried(self, batch: Sequence[Hot]) -> bool:
         """One try at a batch; False when the store was busy. What settled in an earlier try is left alone then.
@@ -255,7 +279,11 @@ class Processor:
         readings = []
         at_hand = await self._small_ones(batch)
         for hot in batch:
-            reading = await self._read(hot, at_hand)
+            try:
+                reading = await self._read(hot, at_hand)
+            except Slow:
+                self._apart.append(hot)
+                continue
             if reading is not None:
                 readings.append(reading)
         if not readings:
@@ -276,7 +304,9 @@ class Processor:
     async def _read(self, hot: Hot, at_hand: Mapping[str, bytes]) -> Reading | None:
         """Read one envelope; None when it was set aside."""
         envelope = hot.envelope
-        raw = hot.raw if hot.raw is not None else at_hand.get(envelope.blob)
+        raw: bytes | Path | None = hot.raw if hot.raw is not None else at_hand.get(envelope.blob)
+        if raw is None and self._reader.is_hostile(envelope.kind):
+            raw = await self._store.blob_file(envelope.blob)  # the worker reads it from there
         if raw is None:
             raw = await self._store.load_blob(envelope.blob)
         channel = self._channels.get(envelope.channel)
@@ -286,11 +316,11 @@ class Processor:
         try:
             if raw is None:
                 raise Malformed("its raw bytes are gone")
-            draft = await self._reader.read(envelope, raw, options)
+            draft = await self._reader.read(envelope, raw, options, apart=envelope.id in self._patient)
         except Malformed as error:
             await self._set_aside(envelope, EnvelopeState.QUARANTINED, error.detail)
             return None
-        except StoreBusy:
+        except (StoreBusy, Slow):
             raise
         except Exception as error:
             self._log.error("envelope.unreadable", envelope=envelope.id, exc_info=error)

@@ -19,8 +19,16 @@ from model.failures import Malformed
 from normalizer.contract import ReaderSpec, Source
 
 
+class Slow(Exception):
+    """Reading it takes long: it is to be read again apart, where it holds up no other."""
+
+
 class Reader:
-    """Reads one envelope after another; workers start when needed and end when idle."""
+    """Reads one envelope after another; workers start when needed and end when idle.
+
+    What takes longer than `reader_patience` is given up with Slow, and read again with the whole
+    `reader_deadline` when its turn comes apart: a place of its own, beside those of all others.
+    """
 
     def __init__(self, settings: InboxSettings, readers: Mapping[str, ReaderSpec], spool: Path) -> None:
         self._settings = settings
@@ -28,17 +36,29 @@ class Reader:
         self._spool = spool
         self._free: list[_Worker] = []
         self._places = asyncio.Semaphore(settings.reader_workers)
+        self._apart = asyncio.Semaphore(1)
         self._reaper: asyncio.Task[None] | None = None
 
-    async def read(self, envelope: StoredEnvelope, raw: bytes, options: Mapping[str, Any]) -> Draft:
-        """The draft of an envelope. Raises Malformed when nothing can be made of it, or it killed its reader."""
+    def is_hostile(self, kind: str) -> bool:
+        """Whether envelopes of that kind are read in a worker, which takes large ones from their file."""
+        spec = self._readers.get(kind)
+        return spec is not None and spec.hostile
+
+    async def read(
+        self, envelope: StoredEnvelope, raw: bytes | Path, options: Mapping[str, Any], *, apart: bool = False
+    ) -> Draft:
+        """The draft of an envelope, whose bytes may be in a file of the store.
+
+        Raises Malformed when nothing can be made of it, or it killed its reader; Slow when it takes long and is
+        not read apart already.
+        """
         spec = self._readers.get(envelope.kind)
         if spec is None:
             raise Malformed(f"this release has no reader for kind {envelope.kind}")
         if not spec.hostile:
             return spec.load()(
                 Source(
-                    raw=raw,
+                    raw=raw if isinstance(raw, bytes) else await asyncio.to_thread(raw.read_bytes),
                     media_type=envelope.media_type,
                     received_at=envelope.received_at,
                     sent_at=envelope.sent_at,
@@ -53,26 +73,34 @@ class Reader:
             "sent_at": envelope.sent_at.isoformat() if envelope.sent_at else None,
             "meta": dict(envelope.meta),
             "options": dict(options),
-            "path": None,
+            "path": str(raw) if isinstance(raw, Path) else None,
         }
-        async with self._places:
-            return await self._in_worker(header, raw)
+        question = worker.frame(header, raw if isinstance(raw, bytes) else b"")
+        async with self._apart if apart else self._places:
+            return await self._in_worker(question, apart)
 
-    async def _in_worker(self, header: dict[str, Any], raw: bytes) -> Draft:
+    async def _in_worker(self, question: bytes, apart: bool) -> Draft:
+        limit = self._settings.reader_deadline
+        if not apart:
+            limit = min(limit, self._settings.reader_patience)
         used = bool(self._free)
         one = self._free.pop() if used else await _Worker.start(self._spool)
         try:
-            async with asyncio.timeout(self._settings.reader_deadline.total_seconds()):
-                answer = await one.ask(worker.frame(header, raw))
+            async with asyncio.timeout(self._settings.reader_deadline.total_seconds()) as timer:
+                answer = await one.ask(question)
+                if not answer:  # the reader is loaded: from here on the time is the envelope's
+                    timer.reschedule(asyncio.get_running_loop().time() + limit.total_seconds())
+                    answer = await one.answer()
         except TimeoutError:
             await one.kill()
-            seconds = self._settings.reader_deadline.total_seconds()
-            raise Malformed(f"reading it took longer than {seconds:g} s") from None
+            if limit < self._settings.reader_deadline:
+                raise Slow from None
+            raise Malformed(f"reading it took longer than {limit.total_seconds():g} s") from None
         except (EOFError, ConnectionError):
             await one.kill()
             if used:
                 # It may have died while nobody read: only a fresh one proves that this envelope kills.
-                return await self._in_worker(header, raw)
+                return await self._in_worker(question, apart)
             raise Malformed("the reader died on it") from None
         except BaseException:
             await one.kill()
@@ -127,10 +155,15 @@ class _Worker:
         return cls(process)
 
     async def ask(self, question: bytes) -> bytes:
-        """The answer to one frame; EOFError when the process died."""
-        assert self._process.stdin is not None and self._process.stdout is not None
+        """The first answer to one frame, empty while it is only begun; EOFError when the process died."""
+        assert self._process.stdin is not None
         self._process.stdin.write(question)
         await self._process.stdin.drain()
+        return await self.answer()
+
+    async def answer(self) -> bytes:
+        """What it answers next; EOFError when the process died."""
+        assert self._process.stdout is not None
         try:
             length = int.from_bytes(await self._process.stdout.readexactly(4), "big")
             return await self._process.stdout.readexactly(length)

@@ -25,6 +25,10 @@ class InboxSettings(BaseModel):
     reader_deadline: timedelta = Field(
         default=timedelta(seconds=20), description="Time for reading one hostile envelope."
     )
+    reader_patience: timedelta = Field(
+        default=timedelta(seconds=1),
+        description="A hostile envelope that takes longer to read is read apart, so that it holds up no other.",
+    )
     reader_workers: int = Field(default=1, ge=1, le=16, description="Worker processes for hostile formats.")
     reader_idle: timedelta = Field(
         default=timedelta(seconds=60), description="A worker idle for this long ends."

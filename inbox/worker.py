@@ -1,6 +1,8 @@
 """A worker process that reads hostile envelopes: `python -m inbox.worker SPOOL_FOLDER`.
 
-Frames on standard input: a length and a JSON header, then the raw bytes; the answer is a length and JSON.
+Frames on standard input: a length and a JSON header, then the raw bytes, unless the header names their file.
+The answer is an empty frame as soon as the reader is loaded, so that reading is timed and not that, and then a
+length and JSON.
 Whatever happens in here, hanging and dying included, costs one envelope and not the daemon.
 """
 
@@ -13,6 +15,7 @@ import secrets
 import struct
 import sys
 import traceback
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -45,22 +48,26 @@ def _read(stream: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
     return orjson.loads(stream.read(head)), stream.read(body)
 
 
-def _answer(header: dict[str, Any], raw: bytes, folder: Path) -> bytes:
+def _answer(
+    header: dict[str, Any], raw: bytes, folder: Path, begun: Callable[[], None] = lambda: None
+) -> bytes:
     def keep(data: bytes) -> Spooled:
         path = folder / f"part-{os.getpid()}-{secrets.token_hex(8)}"
         path.write_bytes(data)
         return Spooled(path, len(data), hashlib.sha256(data).hexdigest())
 
-    source = Source(
-        raw=raw if header["path"] is None else Path(header["path"]).read_bytes(),
-        media_type=header["media_type"],
-        received_at=datetime.fromisoformat(header["received_at"]),
-        sent_at=datetime.fromisoformat(header["sent_at"]) if header["sent_at"] else None,
-        meta=header["meta"],
-        options=header["options"],
-    )
     try:
-        return transfer.dump(CATALOG[header["kind"]].load()(source), keep)
+        read = CATALOG[header["kind"]].load()
+        begun()
+        source = Source(
+            raw=raw if header["path"] is None else Path(header["path"]).read_bytes(),
+            media_type=header["media_type"],
+            received_at=datetime.fromisoformat(header["received_at"]),
+            sent_at=datetime.fromisoformat(header["sent_at"]) if header["sent_at"] else None,
+            meta=header["meta"],
+            options=header["options"],
+        )
+        return transfer.dump(read(source), keep)
     except Malformed as error:
         return orjson.dumps({"malformed": error.detail})
     except (MemoryError, RecursionError) as error:
@@ -77,10 +84,13 @@ def main() -> None:
     os.nice(5)
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
-    while (question := _read(stdin)) is not None:
-        answer = _answer(*question, folder)
+
+    def say(answer: bytes) -> None:
         stdout.write(_ANSWER.pack(len(answer)) + answer)
         stdout.flush()
+
+    while (question := _read(stdin)) is not None:
+        say(_answer(*question, folder, lambda: say(b"")))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from email.utils import unquote
 
@@ -65,13 +65,11 @@ class Failure:
     status: str = ""
     diagnostic: str = ""
 
-    def told(self) -> dict[str, str]:
-        return {
-            "address": self.address,
-            "action": self.action,
-            "status": self.status,
-            "diagnostic": self.diagnostic,
-        }
+    def told(self, about: str) -> dict[str, str]:
+        """The same for rules and destinations, with the Message-ID of the mail that it is about."""
+        said = {"address": self.address, "action": self.action, "status": self.status}
+        said["diagnostic"] = self.diagnostic
+        return {**said, "message_id": about} if about else said
 
 
 @dataclass(slots=True)
@@ -240,11 +238,17 @@ def reason(status: str, diagnostic: str) -> Reason:
     return Reason.RECIPIENT if NOBODY.search(diagnostic) else Reason.SERVER
 
 
-def reports(found: Findings) -> tuple[Report, ...]:
-    """The same for the house: what became of which message of ours."""
+def reports(found: Findings, tokens: Sequence[str]) -> tuple[Report, ...]:
+    """The same for the house: what became of which message of ours.
+
+    `tokens` are those in the addresses that the report came to. A report on mail that is none of ours, as
+    forged ones are, tells the house nothing.
+    """
     own = next((match for one in found.about if (match := OWN_ID.fullmatch(one))), None)
-    remote_id = own[0] if own else next(iter(found.about), None)
-    token = own[1].lower() if own and own[1] else None
+    remote_id = own[0] if own else None
+    token = own[1].lower() if own and own[1] else next(iter(tokens), None)
+    if not (remote_id or token):
+        return ()
     told = [
         Report(
             fate=_FATES[one.action],
@@ -255,9 +259,9 @@ def reports(found: Findings) -> tuple[Report, ...]:
             detail=_detail(one),
         )
         for one in found.recipients
-        if one.action in _FATES and (remote_id or one.address)
+        if one.action in _FATES
     ]
-    if found.receipt in ("displayed", "processed") and remote_id:
+    if found.receipt in ("displayed", "processed"):
         told.append(Report(fate=Fate.READ, remote_id=remote_id, token=token, detail="read receipt"))
     return tuple(told)
 

@@ -39,6 +39,8 @@ def plain(value: bytes, hint: str = "") -> str:
     `hint` is the charset of the mail's text: senders of raw 8-bit fields use the same in both.
     """
     value = value[:FIELD_LIMIT]
+    if value.isascii() and b"=?" not in value and b"\x1b" not in value:
+        return _unfolded(value.decode("ascii"))
     label = LABEL.search(value)
     if label:
         hint = label[1].decode("ascii")
@@ -48,7 +50,13 @@ def plain(value: bytes, hint: str = "") -> str:
     if known and known[0] not in charset.TWO_BYTE and charset.looks_chinese(value):
         hint = ""
     text, _ = charset.decode(value, hint)
-    return re.sub(r"\r?\n|\r(?!\n)", "", text).strip()
+    return _unfolded(text)
+
+
+def _unfolded(text: str) -> str:
+    if "\n" in text or "\r" in text:
+        text = text.replace("\r", "").replace("\n", "")
+    return text.strip()
 
 
 def words(text: str) -> str:

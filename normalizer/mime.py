@@ -60,6 +60,7 @@ class Entity:
     hint: str = ""
     """Charset of the text, for fields in raw 8-bit bytes."""
     _cache: dict[str, str] = field(default_factory=dict, repr=False)
+    _first: dict[str, bytes] | None = field(default=None, repr=False)
 
     @property
     def raw(self) -> bytes:
@@ -69,7 +70,9 @@ class Entity:
     def header(self, name: str) -> str:
         """The first field of that name as one line of text, encoded words not decoded; empty when absent."""
         if name not in self._cache:
-            raw = next((value for key, value in self.fields if key == name), b"")
+            if self._first is None:
+                self._first = dict(reversed(self.fields))
+            raw = self._first.get(name, b"")
             self._cache[name] = headers.plain(raw, self.hint) if raw else ""
         return self._cache[name]
 
@@ -78,7 +81,7 @@ class Entity:
         return [headers.plain(value, self.hint) for key, value in self.fields if key == name]
 
     def has(self, name: str) -> bool:
-        return any(key == name for key, _ in self.fields)
+        return any(key == name for key, _ in self.fields) if self._first is None else name in self._first
 
     @property
     def disposition(self) -> str:

@@ -28,7 +28,7 @@ from normalizer.phrases import (
 OWN_ADDRESS = re.compile(r"^\s*<?[^\s<>@]{1,64}@[^\s<>@]{1,255}>?\s*$")
 CARD_NAME = 20
 #: Lines of a text that is looked into; one of more is no letter.
-LINES = 10_000
+LINES = 4_000
 #: Longest line that can be the head of a quotation, characters.
 HEAD_WIDTH = 500
 #: Lines that a signature after a closing has at the most, and the longest of them, characters.
@@ -159,6 +159,8 @@ def _header_lines(lines: list[str], i: int) -> int:
     for width in (1, 2, 3, 4):
         if i + width > len(lines) or (width > 1 and not (broken and lines[i + width - 1].strip())):
             break
+        if not lines[i + width - 1].rstrip(" \t*_").endswith((":", "：")):
+            continue
         joined = " ".join(piece.strip() for piece in lines[i : i + width])
         if _says_wrote(joined):
             return width

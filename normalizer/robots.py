@@ -122,10 +122,21 @@ def judge(
         bounce,
         tuple(dict.fromkeys(mute)),
         suspicious,
-        tuple(one.told() for one in found.recipients),
+        tuple(one.told(next(iter(found.about), "")) for one in found.recipients),
         tuple(found.about),
-        bounces.reports(found),
+        bounces.reports(found, tokens_in(recipients, own)),
     )
+
+
+def tokens_in(recipients: Collection[str], own: Collection[str]) -> list[str]:
+    """Our tokens in the plus part of our own addresses."""
+    found = []
+    for address in recipients:
+        local, _, domain = address.rpartition("@")
+        name, plus, token = local.partition("+")
+        if plus and token and f"{name}@{domain}" in own:
+            found.append(token)
+    return list(dict.fromkeys(found))
 
 
 def base(address: str) -> str:

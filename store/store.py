@@ -196,6 +196,11 @@ class Store:
         """All bytes of a blob."""
         return await self.read(lambda connection: self.blobs.load(connection, sha256))
 
+    async def blob_file(self, sha256: str) -> Path | None:
+        """The file of a large blob, for who can read it from there; None when there is none."""
+        path = self.blobs.path(sha256)
+        return path if await asyncio.to_thread(path.is_file) else None
+
     async def load_blobs(self, wanted: Collection[str]) -> Mapping[str, bytes]:
         """All bytes of several blobs, by digest; those that are gone are left out."""
         return await self.read(lambda connection: self.blobs.load_all(connection, wanted))

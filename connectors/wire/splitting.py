@@ -126,13 +126,14 @@ def _best(text: str, at: int, reach: int) -> int:
     ):
         least = at + max(1, int((reach - at) * fill))
         places = [
-            match.start() if before else match.end()
+            place
             # One further sign is looked at, so that a stop before a space at the very end is known as one.
             for match in boundary.finditer(text, least, min(len(text), reach + 1))
+            if least <= (place := match.start() if before else match.end()) <= reach
+            and _apart(text, place, at)
         ]
-        for place in reversed(places):
-            if least <= place <= reach and _apart(text, place, at):
-                return place
+        if places:
+            return places[-1]
     place = reach
     while place > at and not _apart(text, place, at):
         place -= 1

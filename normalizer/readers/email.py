@@ -136,12 +136,7 @@ def _answered(mail: Entity) -> tuple[str, ...]:
 def _tokens(recipients: list[str], answered: tuple[str, ...], options: Mapping[str, Any]) -> tuple[str, ...]:
     """Our tokens it carries: in the plus part of our addresses, and in the ids of ours that it answers."""
     own = {str(address).lower() for address in options.get("addresses", ())}
-    found: list[str] = []
-    for address in recipients:
-        local, _, domain = address.rpartition("@")
-        base, plus, token = local.partition("+")
-        if plus and token and f"{base}@{domain}" in own:
-            found.append(token)
+    found = robots.tokens_in(recipients, own)
     for one in reversed(answered):
         match = bounces.OWN_ID.fullmatch(one)
         if match and match[1]:

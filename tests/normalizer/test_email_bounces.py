@@ -263,6 +263,21 @@ def test_why_it_came_back(status: str, diagnostic: str, reason: Reason) -> None:
     assert bounces.reason(status, diagnostic) is reason
 
 
+def test_a_report_on_mail_that_is_none_of_ours_tells_the_house_nothing_but_is_a_bounce() -> None:
+    found = standard(LI, third=part("Message-ID: <x@elsewhere.example>\r\n", "text/rfc822-headers"))
+    assert (found.bounce, found.reports) == (True, ())
+    assert found.extra["undelivered"][0]["message_id"] == "<x@elsewhere.example>"
+
+
+def test_a_report_to_an_address_with_a_token_is_tied_by_it() -> None:
+    raw = (
+        b"From: MAILER-DAEMON@mx.example\r\nTo: feedback+t0ken@office.example\r\nSubject: failure notice\r\n\r\n"
+        b"<li@example.com>: user unknown"
+    )
+    [report] = draft(raw).reports
+    assert (report.token, report.remote_id, report.to) == ("t0ken", None, Identity("email", "li@example.com"))
+
+
 def test_no_mail_without_a_report_reports() -> None:
     found: Any = draft(
         b"From: li@example.com\r\nSubject: delivery failed?\r\n\r\nli@example.com was not reached"
@@ -272,4 +287,4 @@ def test_no_mail_without_a_report_reports() -> None:
 
 def test_a_report_of_hostile_length_is_read_in_bounded_time() -> None:
     body = "li@example.com failed\n" * 50_000
-    assert len(bounced(body, "MAILER-DAEMON@mx.example", "failure notice").reports) == 1
+    assert len(bounced(body, "MAILER-DAEMON@mx.example", "failure notice").extra["undelivered"]) == 1
