@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from connectors import chat, email, form, webhook
+from connectors import (
+    chat,
+    email,
+    form,
+    webhook,
+    wechat,
+)
 from connectors.contract import ConnectorSpec
 
 SPECS: tuple[ConnectorSpec, ...] = (
@@ -13,6 +19,7 @@ SPECS: tuple[ConnectorSpec, ...] = (
     email.SPEC,
     form.SPEC,
     webhook.SPEC,
+    wechat.SPEC,
 )
 
 #: Kind to spec, read-only.

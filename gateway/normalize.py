@@ -208,6 +208,8 @@ def _guess(kind: str, raw: bytes) -> str:
         return f'multipart/form-data; boundary="{boundary}"'
     if start[:1] in (b"{", b"["):
         return "application/json"
+    if start[:1] == b"<":
+        return "text/xml"
     if re.match(rb"[\w.%+\[\]-]+=", start):
         return "application/x-www-form-urlencoded"
     return "application/json"

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import ipaddress
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -187,6 +188,10 @@ class Door:
             "request.malformed", channel=channel.name, why=error.detail, reference=kept.reference
         )
         status = channel.settings.malformed_status
+        if status < 300 and channel.answerer is not None:
+            # What the source takes for an end of its tries is not always JSON.
+            answer = Answer(reference=kept.reference, status_url=None, repeat=kept.repeat)
+            return replace(channel.answerer.answer(request, [answer]), status=status)
         if status < 300:
             return Response(status=status, headers=_JSON, body=orjson.dumps({"reference": kept.reference}))
         return _problem_response(status, error.detail, reference=kept.reference)

@@ -22,6 +22,7 @@ SPECS: tuple[ReaderSpec, ...] = (
     ReaderSpec("email", _reader("email"), hostile=True),
     ReaderSpec("form", _reader("form")),
     ReaderSpec("webhook", _reader("webhook")),
+    ReaderSpec("wechat", _reader("wechat")),
 )
 
 #: Kind to reader, read-only.

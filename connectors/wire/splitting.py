@@ -126,14 +126,13 @@ def _best(text: str, at: int, reach: int) -> int:
     ):
         least = at + max(1, int((reach - at) * fill))
         places = [
-            place
+            match.start() if before else match.end()
             # One further sign is looked at, so that a stop before a space at the very end is known as one.
             for match in boundary.finditer(text, least, min(len(text), reach + 1))
-            if least <= (place := match.start() if before else match.end()) <= reach
-            and _apart(text, place, at)
         ]
-        if places:
-            return places[-1]
+        for place in reversed(places):
+            if least <= place <= reach and _apart(text, place, at):
+                return place
     place = reach
     while place > at and not _apart(text, place, at):
         place -= 1

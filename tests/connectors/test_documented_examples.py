@@ -10,18 +10,25 @@ from typing import Any
 import pytest
 import yaml
 
-from connectors import form, webhook
+from connectors import form, webhook, wechat
 from destinations import http
 from tests.rigs.http import SECRET
 from tests.rigs.tools import Workbench
+from tests.rigs.wechat import AES_KEY
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ("channels/form.md", "channels/webhook.md", "destinations/http.md")
+PAGES = ("channels/form.md", "channels/webhook.md", "channels/wechat.md", "destinations/http.md")
 SPECS: Mapping[tuple[str, str], Any] = {
     ("channels", "form"): form.SPEC,
     ("channels", "webhook"): webhook.SPEC,
+    ("channels", "wechat"): wechat.SPEC,
     ("destinations", "http"): http.SPEC,
 }
+
+
+def secret(reference: Mapping[str, str]) -> str:
+    """What an example's secret holds: a key where it must be one, else the marked text."""
+    return AES_KEY if "AES_KEY" in str(reference) else SECRET
 
 
 def examples() -> Iterator[Any]:
@@ -37,9 +44,9 @@ def examples() -> Iterator[Any]:
 @pytest.mark.parametrize(("section", "settings"), list(examples()))
 async def test_an_example_is_a_working_configuration(section: str, settings: dict[str, Any]) -> None:
     spec = SPECS[section, settings["kind"]]
-    read = spec.settings.model_validate(settings, context={"secrets": lambda reference: SECRET})
+    read = spec.settings.model_validate(settings, context={"secrets": secret})
     async with Workbench() as bench, spec.build(read, bench.tools("example")):
-        assert SECRET not in repr(read)
+        assert SECRET not in repr(read) and AES_KEY not in repr(read)
 
 
 def test_every_page_has_examples() -> None:

@@ -106,5 +106,5 @@ async def test_what_an_earlier_life_left_is_read_with_the_settings_of_its_channe
     with points.acting("process.before_read", lambda: known.append(sorted(house.daemon.house.channels))):
         async with house:
             await house.idle()
-            assert known == [["box", "form", "hook", "mail"]]
+            assert known == [["box", "chat", "form", "hook", "mail"]]
             assert len(Hook().got(office, 1)) == 1

@@ -171,9 +171,10 @@ async def test_scripts_are_words_on_every_page(house: House, office: Office, way
         event["data"] |= {"subject": EVIL, "company": EVIL, "html": f"<p>{EVIL}</p>", EVIL: EVIL}
         event["data"]["user"]["name"] = EVIL
         await way.post(house, event, EVIL[:10])
-    else:
-        assert isinstance(way, Mail)
+    elif isinstance(way, Mail):
         await way.bring_raw(house, office, way.mail(1, text=EVIL, Subject=EVIL), 1)
+    else:
+        await way.bring(house, 1, text=EVIL, office=office)
     (record,) = await house.until(house.records)
     await house.idle()
     assert "<script" not in (record["html"] or "").lower() and "onerror" not in (record["html"] or "").lower()
@@ -244,10 +245,16 @@ async def test_a_full_disk_is_back_pressure_and_goes_away_by_itself(
         async with house.session.get(house.url + "/healthz") as answer:
             assert answer.status == 200
     assert len(await house.rows("envelope")) == 1, "nothing half stored"
-    for way in (Form(), Hook(), Mail()):
+    for way in (Form(), Hook()):
         assert (await way.bring(house, 2, office=office)).taken
+    # The door of mails says "later" for a few seconds more before it troubles the store again.
+    await house.until(lambda: _taken(house, office))
     async with house.session.get(house.url + "/readyz") as answer:
         assert answer.status == 200
+
+
+async def _taken(house: House, office: Office) -> bool:
+    return bool((await Mail().bring(house, 2, office=office)).taken)
 
 
 async def test_too_little_room_is_told_before_the_disk_is_full(make: Make, office: Office) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import aiohttp
+import pytest
 
-from connectors.chat import ChatSettings
 from tests.flows.conftest import Make
 from tests.rigs import chat
 from tests.rigs.daemon import House, MovedClock
@@ -17,7 +18,13 @@ from tests.rigs.office import Office
 from tests.rigs.ways import mails
 
 #: Longer than an answer waits to be seen.
-PAUSE = (ChatSettings().unseen_after or timedelta()) * 2
+PAUSE = timedelta(minutes=5)
+
+
+@pytest.fixture
+async def house(make: Make) -> AsyncIterator[House]:
+    async with make(channels={"chat": {"unseen_after": 120}}) as house:
+        yield house
 
 
 async def say(house: House, n: int, text: str, key: str, **fields: str) -> tuple[int, dict[str, Any]]:

@@ -12,8 +12,8 @@ KIND = "chat"
 
 
 def settings(**more: Any) -> dict[str, Any]:
-    """Settings without a rate limit, since all posts of a rig come from one address."""
-    return {"kind": KIND, "rate": None, "fallback": ["mail"], **more}
+    """Settings without a rate limit, since all posts of a rig come from one address, and without copies."""
+    return {"kind": KIND, "rate": None, "fallback": ["mail"], "unseen_after": None, **more}
 
 
 def secret(n: int) -> str:

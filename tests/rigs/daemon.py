@@ -170,6 +170,11 @@ class House:
         ]
         return all(door.port is not None for door in doors if door is not None)
 
+    def look(self, query: Callable[[Connection], T]) -> T:
+        """What a query function returns, at once: for looking at the store between two awaits."""
+        with self.store._read_engine.connect() as connection:
+            return query(connection)
+
     def port(self, channel: str) -> int:
         """Where the channel's own door listens."""
         connector: Any = self.daemon.house.channels[channel].connector

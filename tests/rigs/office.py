@@ -66,6 +66,8 @@ class Office:
         self.chat = Chat()
         self.tickets = Chat()
         self.imap = imap.FakeImap()
+        self.house: Any = None
+        """The house that visitors of our own pages look at."""
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:

@@ -18,7 +18,9 @@ from email.policy import default
 from email.utils import format_datetime
 from typing import Any
 
-from tests.rigs import email, form, webhook
+from model import ids
+from store import talks
+from tests.rigs import chat, email, form, webhook
 from tests.rigs.daemon import House
 from tests.rigs.office import BOX, Office
 from tests.rigs.tools import NOW
@@ -137,6 +139,36 @@ class Hook(Way):
         ]
 
 
+class Chat(Way):
+    """Our own widget: visitors read what stands in their conversation, where a message can stand only once."""
+
+    channel, kind, repeats_on_doubt = "chat", "chat", True
+
+    async def bring(
+        self, house: House, n: int, *, id: str | None = None, text: str | None = None, office: Office
+    ) -> Told:
+        left = {"name": f"顾客 {n}", "contact": f"customer{n}@example.com"}
+        request = chat.request(n, words(n) if text is None else text, **left)
+        key = f"chat-{n}" if id is None else id
+        # The key of the message, not of the visitor, is what a second message differs in.
+        named = chat.headers(n, key if text is None else f"{key}-{text}")
+        office.house = house
+        return await _post(house, "/in/chat", request.body, named)
+
+    async def bring_unreadable(self, house: House, office: Office) -> Told:
+        return await _post(house, "/in/chat", b'{"message": "cut o', chat.headers(0))
+
+    def got(self, office: Office, n: int) -> list[Received]:
+        visitor = ids.visitor(chat.secret(n)) or ""
+        conversation = ids.derived("conversation", "chat", visitor)
+        said = office.house.look(lambda connection: talks.talk(connection, "chat", conversation))
+        return [
+            Received(one["key"], one["text"], one["key"].startswith("ack:"))
+            for one in said
+            if one["from"] == "office"
+        ]
+
+
 class Mail(Way):
     """Mail at the door of our own."""
 
@@ -191,7 +223,7 @@ class Box(Mail):
         return ["\\Seen" in mail.flags for mail in office.imap.boxes["INBOX"].mails]
 
 
-WAYS: tuple[Way, ...] = (Form(), Hook(), Mail(), Box())
+WAYS: tuple[Way, ...] = (Chat(), Form(), Hook(), Mail(), Box())
 
 
 async def _post(house: House, path: str, body: bytes, headers: dict[str, str]) -> Told:

@@ -128,9 +128,9 @@ def test_nothing_but_white_space_is_lost(text: str, unit: Unit, limit: int, numb
     ["!" * 400_000, "🇨" * 200_000, " \n" * 200_000, "\u0301" * 200_000, "a." * 200_000, "。”" * 200_000],
 )
 def test_a_hostile_text_takes_no_longer_than_a_plain_one(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     splitting.pieces(text, 4_096, Unit.UTF16, numbered=True)
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
 
 
 def test_a_limit_that_holds_no_sign_is_refused() -> None:
