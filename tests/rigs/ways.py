@@ -57,6 +57,8 @@ class Way:
     kind: str
     answers = True
     """Whether the source hears of the acceptance at once."""
+    converses = False
+    """Whether what its customer says next joins the record of their conversation."""
     repeats_on_doubt = False
     """Whether its customers know a second try of the same message."""
 
@@ -142,7 +144,7 @@ class Hook(Way):
 class Chat(Way):
     """Our own widget: visitors read what stands in their conversation, where a message can stand only once."""
 
-    channel, kind, repeats_on_doubt = "chat", "chat", True
+    channel, kind, converses, repeats_on_doubt = "chat", "chat", True, True
 
     async def bring(
         self, house: House, n: int, *, id: str | None = None, text: str | None = None, office: Office
