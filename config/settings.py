@@ -207,6 +207,10 @@ class AlertSettings(_Settings):
     authorisation_before: timedelta = Field(
         default=timedelta(days=7), description="Tell this long before an authorisation expires."
     )
+    window_before: timedelta = Field(
+        default=timedelta(hours=1),
+        description="Tell this long before a customer who waits for an answer can no longer be answered.",
+    )
     dead: int = Field(default=0, ge=0, description="Dead deliveries that are tolerated.")
     quarantined: int = Field(default=0, ge=0, description="Quarantined envelopes that are tolerated.")
     disk_free_bytes: int = Field(

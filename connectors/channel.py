@@ -11,9 +11,12 @@ from connectors.contract import (
     ChannelSettings,
     Connector,
     ConnectorSpec,
+    Downloader,
+    Profiler,
     Receiver,
     Responder,
     Sender,
+    Splitter,
 )
 from model.health import UNKNOWN, Health
 
@@ -43,6 +46,9 @@ class Channel:
     answerer: Answerer | None = field(init=False)
     responder: Responder | None = field(init=False)
     sender: Sender | None = field(init=False)
+    splitter: Splitter | None = field(init=False)
+    downloader: Downloader | None = field(init=False)
+    profiler: Profiler | None = field(init=False)
 
     def __post_init__(self) -> None:
         connector = self.connector
@@ -50,6 +56,11 @@ class Channel:
         self.answerer = connector if isinstance(connector, Answerer) else None
         self.responder = connector if isinstance(connector, Responder) else None
         self.sender = connector if isinstance(connector, Sender) else None
+        self.downloader = connector if isinstance(connector, Downloader) else None
+        self.profiler = connector if isinstance(connector, Profiler) else None
+        # A Protocol only asks whether there is such an attribute.
+        splits = isinstance(connector, Splitter) and callable(connector.parts)
+        self.splitter = connector if splits and isinstance(connector, Splitter) else None
 
     @property
     def kind(self) -> str:

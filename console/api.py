@@ -115,6 +115,7 @@ class Api:
             web.get("/v1/records", needs(read, self.records)),
             web.get("/v1/records/{reference}", needs(read, self.record)),
             web.get("/v1/records/{reference}/timeline", needs(read, self.timeline)),
+            web.get("/v1/records/{reference}/way", needs(read, self.way)),
             web.post("/v1/records/{reference}/replies", needs(write, self.reply)),
             web.get("/v1/events", needs(feed, self.events)),
         ]
@@ -185,6 +186,15 @@ class Api:
         if found is None:
             raise not_found("this record")
         return json(found)
+
+    async def way(self, request: web.Request, principal: Principal) -> web.Response:
+        """How an answer would go now: to be shown before somebody writes it."""
+        with verbs_spoken():
+            return json(
+                await self._services.outbox.way(
+                    request.match_info["reference"], request.query.get("channel") or None
+                )
+            )
 
     async def reply(self, request: web.Request, principal: Principal) -> web.Response:
         key = request.headers.get("Idempotency-Key")

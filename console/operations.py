@@ -10,7 +10,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from console.api import SMALL_BODY, Gate, json, parse_object, read_body, whole_number
-from console.problems import Problem, invalid, not_found
+from console.problems import Problem, invalid, not_found, verbs_spoken
 from console.services import Facts, Principal, Scope, Services
 from model.states import DeliveryState, EnvelopeState
 
@@ -51,6 +51,17 @@ async def _backfill(services: Services, name: str, told: ChannelArguments, actor
     if told.since is None:
         raise Problem(422, "say from which day on, such as 2026-11-01", field="since")
     return await services.channels.backfill(name, since=told.since, dry_run=told.dry_run, actor=actor)
+
+
+class Linking(BaseModel):
+    """Which contacts are one person, or a proposal or link that says so."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    link: str | None = Field(default=None, max_length=100, description="Id of a proposal or a link.")
+    contact: str | None = Field(default=None, max_length=400, description="A contact, by id or identity.")
+    other: str | None = Field(default=None, max_length=400, description="The one that is the same person.")
+    evidence: str = Field(default="", max_length=300, description="By what that is known.")
 
 
 async def _ignore(services: Services, chosen: Selection, actor: str) -> Facts:
@@ -118,6 +129,8 @@ class Operations:
             web.get("/v1/outbox", needs(self.deliveries)),
             web.get("/v1/outbox/{id}", needs(self.delivery)),
             web.post("/v1/{box:inbox|outbox}/{verb}", needs(self.apply)),
+            web.get("/v1/contacts/{named}", needs(self.contact)),
+            web.post("/v1/contacts/{verb:link|unlink}", needs(self.link)),
             web.get("/v1/channels", needs(self.channels)),
             web.post("/v1/channels/{name}/{verb}", needs(self.channel)),
             web.get("/v1/health", needs(self.health)),
@@ -158,6 +171,25 @@ class Operations:
         except ValidationError as error:
             raise invalid(error) from None
         return json(await verb(chosen, principal.name))
+
+    async def contact(self, request: web.Request, principal: Principal) -> web.Response:
+        with verbs_spoken():
+            return json(await self._services.contacts.show(request.match_info["named"]))
+
+    async def link(self, request: web.Request, principal: Principal) -> web.Response:
+        try:
+            chosen = Linking.model_validate(parse_object(await read_body(request, SMALL_BODY)))
+        except ValidationError as error:
+            raise invalid(error) from None
+        contacts = self._services.contacts
+        with verbs_spoken():
+            if request.match_info["verb"] == "link":
+                told = await contacts.link(**chosen.model_dump(), actor=principal.name)
+            elif chosen.link is None:
+                raise Problem(422, "name the link to undo", field="link")
+            else:
+                told = await contacts.unlink(chosen.link, actor=principal.name)
+        return json(told)
 
     async def channels(self, request: web.Request, principal: Principal) -> web.Response:
         return json({"channels": await self._services.channels.list()})

@@ -117,6 +117,24 @@ class OutboxVerbs(Protocol):
         `files` are {filename, media_type, data: bytes}.
         """
 
+    async def way(self, reference: str, channel: str | None) -> Facts:
+        """How an answer would go now: channel, window, fallback, carried_by, held.
+
+        Raises LookupError for an unknown reference, and ValueError when there is no way at all.
+        """
+
+
+class ContactVerbs(Protocol):
+    """The clerk's verbs on who is who."""
+
+    async def show(self, named: str) -> Facts: ...
+
+    async def link(
+        self, *, link: str | None, contact: str | None, other: str | None, evidence: str, actor: str
+    ) -> Facts: ...
+
+    async def unlink(self, link: str, *, actor: str) -> Facts: ...
+
 
 class ChannelVerbs(Protocol):
     """The operator's verbs on channels."""
@@ -198,6 +216,7 @@ class Services:
     tokens: Tokens
     inbox: InboxVerbs
     outbox: OutboxVerbs
+    contacts: ContactVerbs
     channels: ChannelVerbs
     admin: Callable[[str, Facts, str], Awaitable[Facts]]
     """The command line's other verbs: admin(verb, arguments, actor)."""

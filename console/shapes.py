@@ -50,7 +50,16 @@ def event(row: Row) -> dict[str, Any]:
 
 def delivery(row: Row) -> dict[str, Any]:
     """One delivery with its certainty (delivered, failed, unknown or pending) and its attempts."""
-    return _pick(row, _DELIVERY) | {"tries": [_pick(attempt, _ATTEMPT) for attempt in row["tries"]]}
+    return _pick(row, _DELIVERY) | {
+        "part": part(row),
+        "tries": [_pick(attempt, _ATTEMPT) for attempt in row["tries"]],
+    }
+
+
+def part(row: Row) -> dict[str, Any] | None:
+    """Which part of which answer a delivery is; None for a message that goes as one."""
+    found = row["body"].get("part")
+    return {name: found[name] for name in ("n", "of", "answer")} if found else None
 
 
 def message(row: Row) -> dict[str, Any]:

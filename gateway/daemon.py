@@ -29,6 +29,8 @@ from store.store import Store
 
 #: What the shell reads when the disk broke under us: EX_IOERR of sysexits.h.
 EXIT_IO = 74
+#: How often it is looked which reply windows close soon, seconds.
+_LOOK_AT_WINDOWS = 20.0
 #: Restarts of one task within its life before the process gives up and lets its supervisor start it anew.
 _RESTARTS = 20
 
@@ -108,7 +110,7 @@ class Daemon:
 
     def __init__(self, loaded: Loaded, store: Store, token: str, hook: Hook | None) -> None:
         self.metrics = metrics_room.Metrics()
-        counters = Counters(self.metrics.envelope, self.metrics.delivery)
+        counters = Counters(self.metrics.envelope, self.metrics.errand, self.metrics.delivery)
         self.house = build(loaded, store, clock=store.clock, ids=SystemIds(), hook=hook, counters=counters)
         self.openings = Openings(self.house, hook, self.metrics.envelope)
         self.reload = Reload(self.house, self.openings, self.metrics)
@@ -138,6 +140,7 @@ class Daemon:
         # The channels first: how an envelope is read, and who is answered, stands in their settings.
         await self.openings.start()
         self._rooms["processor"] = self._keep(house.processor.run, "processor")
+        self._rooms["errands"] = self._keep(house.errands.run, "errands")
         self._rooms["dispatcher"] = self._keep(house.dispatcher.run, "dispatcher")
         await self.server.start()
         self._write_place()
@@ -147,6 +150,7 @@ class Daemon:
             every(settings.leases.recover.total_seconds(), self._recover, "recovery"),
             every(settings.alerts.every.total_seconds(), self.watch.tick, "alerts"),
             every(5.0, house.store.check_room, "room"),
+            every(_LOOK_AT_WINDOWS, self.watch.windows, "windows"),
             every(10.0, self._gauges, "gauges"),
             every(settings.retention.every.total_seconds(), self._purge, "retention"),
             every(3600.0, house.store.renew_mark, "mark"),
@@ -163,6 +167,7 @@ class Daemon:
         await self.server.stop()
         house.processor.stop()
         house.dispatcher.stop()
+        house.errands.stop()
         patience = house.loaded.settings.inbox.shutdown.total_seconds()
         _, late = await asyncio.wait(self._rooms.values(), timeout=patience)
         await _end(list(late))

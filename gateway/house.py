@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from casework import life
+from casework.contacts import ContactVerbs
 from config.load import Loaded
 from connectors.channel import Channel
 from console.links import Links
 from gateway.logs import channel_log
 from inbox.accept import Acceptor
 from inbox.door import Door
+from inbox.errands import Runner
 from inbox.hot import HotQueue
 from inbox.process import Processor
 from inbox.reading import Reader
@@ -30,6 +32,7 @@ from outbox.targets import Target
 from outbox.templates import Templates
 from outbox.unseen import Unseen
 from outbox.verbs import OutboxVerbs
+from outbox.windows import Windows
 from store import views
 from store.store import Store
 from store.units import Unit, Update
@@ -42,6 +45,7 @@ class Counters:
     """What the rooms report as it happens; metrics replace these by counters of their own."""
 
     envelope: Callable[[str, str], None] = lambda channel, outcome: None
+    errand: Callable[[str, str], None] = lambda channel, outcome: None
     delivery: Callable[[str, str, str], None] = lambda target, purpose, outcome: None
 
 
@@ -68,13 +72,16 @@ class House:
     acceptor: Acceptor = field(init=False)
     door: Door = field(init=False)
     settler: Settler = field(init=False)
+    windows: Windows = field(init=False)
     dispatcher: Dispatcher = field(init=False)
     planner: Planner = field(init=False)
+    errands: Runner = field(init=False)
     processor: Processor = field(init=False)
     answers: Answers = field(init=False)
     unseen: Unseen = field(init=False)
     inbox: InboxVerbs = field(init=False)
     outbox: OutboxVerbs = field(init=False)
+    contacts: ContactVerbs = field(init=False)
 
     async def describe(self, record_id: str) -> Mapping[str, Any]:
         """The canonical record as it is now; what destinations are handed."""
@@ -122,6 +129,7 @@ def build(
         trusted_proxies=list(settings.trusted_proxies),
     )
     house.settler = Settler(store, settings.outbox, clock=clock, ids=ids, after_delivery=life.after_delivery)
+    house.windows = Windows(store, house.channels, house.settler, clock=clock, ids=ids)
     house.dispatcher = Dispatcher(
         store,
         house.targets,
@@ -130,6 +138,7 @@ def build(
         clock=clock,
         ids=ids,
         log=log,
+        windows=house.windows,
         hook=hook,
         count=lambda target, purpose, outcome: counters.delivery(target, purpose, outcome),
     )
@@ -144,6 +153,17 @@ def build(
         language=settings.language,
         status_url=links.status,
     )
+    house.errands = Runner(
+        store,
+        house.channels,
+        house.planner,
+        settings.inbox,
+        clock=clock,
+        ids=ids,
+        log=log,
+        hook=hook,
+        count=lambda channel, outcome: counters.errand(channel, outcome),
+    )
     house.processor = Processor(
         store,
         house.channels,
@@ -157,16 +177,25 @@ def build(
         log=log,
         after_message=life.after_message,
         after_delivery=life.after_delivery,
+        errand=house.errands.wake,
         hook=hook,
         count=lambda channel, outcome: counters.envelope(channel, outcome),
         nothing_rides=house.slots.nothing,
         pressure=lambda: store.writer.arriving > settings.database.batch // 4,
     )
     house.answers = Answers(house.channels, clock, ids, store.secret)
+    house.contacts = ContactVerbs(store, clock=clock, ids=ids)
     house.inbox = InboxVerbs(store, house.channels, house.reader, clock=clock, ids=ids, wake=house.hot.wake)
     house.unseen = Unseen(store, house.channels, clock, ids)
     house.outbox = OutboxVerbs(
-        store, house.settler, house.answers, house.unseen, clock=clock, ids=ids, wake=house.dispatcher.wake
+        store,
+        house.settler,
+        house.answers,
+        house.windows,
+        house.unseen,
+        clock=clock,
+        ids=ids,
+        wake=house.dispatcher.wake,
     )
     return house
 

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 from gateway.house import House
 from model.health import HealthState
-from store import boxes, figures
+from store import boxes, errands, figures, windows
 
 #: Seconds from a request at a door to its answer; the target is 50 ms for 99 of 100.
 _DOOR_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -46,6 +46,18 @@ class Metrics:
             "purpose",
             "outcome",
         )
+        self._errands = counter(
+            "errands",
+            "Files and profiles that were fetched after registering, by how each ended.",
+            "channel",
+            "outcome",
+        )
+        self._closing = gauge(
+            "windows_closing",
+            "Customers who wait for an answer, and whose reply window closes within `alerts.window_before`.",
+            "channel",
+        )
+        self._to_fetch = gauge("errands_open", "Files and profiles that are still to be fetched.")
         self._door = Histogram(
             "forebay_door_request_seconds",
             "From a request at a door to its answer.",
@@ -86,6 +98,15 @@ class Metrics:
     def delivery(self, target: str, purpose: str, outcome: str) -> None:
         """Count one try to send."""
         self._one(self._deliveries, target, purpose, outcome).inc()
+
+    def errand(self, channel: str, outcome: str) -> None:
+        """Count the end of one errand."""
+        self._errands.labels(channel, outcome).inc()
+
+    def conversations(self, closing: Mapping[str, int], to_fetch: int) -> None:
+        """Set whose windows close soon, by channel, and what is still to be fetched."""
+        _set_all(self._closing, closing)
+        self._to_fetch.set(to_fetch)
 
     def door_seconds(self, channel: str, seconds: float) -> None:
         """Note how long a door took; a name that belongs to no channel is not taken for a label."""
@@ -158,6 +179,9 @@ async def refresh(metrics: Metrics, house: House) -> None:
     metrics.queues({"writer": store.writer.depth, "processor": len(house.hot)})
     metrics.wrote(store.writer.flushes, store.writer.units)
     metrics.health(house)
+    soon = now + house.loaded.settings.alerts.window_before
+    closing = await store.read(lambda connection: windows.waiting_for(connection, now, soon))
+    metrics.conversations(closing, await store.read(errands.open_ones))
 
 
 def release() -> str:

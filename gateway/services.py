@@ -55,6 +55,7 @@ def make_services(house: House, openings: Openings, token: str, reload: operate.
         tokens=Tokens(house, token),
         inbox=house.inbox,
         outbox=house.outbox,
+        contacts=house.contacts,
         channels=ChannelVerbs(house, openings),
         admin=Admin(house, reload),
         health=lambda: operate.health(house),

@@ -15,10 +15,11 @@ from gateway.notifier import AlertMail, Notifier
 from gateway.operate import authorised_until
 from model.delivery import Purpose
 from model.draft import Identity
+from model.event import EventType
 from model.health import HealthState
 from outbox import rows
-from store import boxes, facts, figures
-from store.units import Insert, Unit
+from store import boxes, facts, figures, leases, windows
+from store.units import Insert, Unit, Update
 
 _STATE = "alerts"
 _FIRST_SEEN = "channels_since"
@@ -44,6 +45,37 @@ class Watch:
         now = self._house.clock.now()
         seen = await self._observe(now)
         await self._notifier.tick(evaluate(seen, now, settings), now)
+
+    async def windows(self) -> None:
+        """Tell once, in its timeline, that a customer who waits can soon no longer be answered."""
+        house, store = self._house, self._house.store
+        now = house.clock.now()
+        until = now + house.loaded.settings.alerts.window_before
+        found = [
+            one for one in await store.read(lambda c: windows.closing(c, now, until)) if one.told_at is None
+        ]
+        if not found:
+            return
+        ours = await store.run(
+            lambda c: leases.take(c, "windows", store.owner, house.loaded.settings.leases.ttl, now), "lease"
+        )
+        if ours is None:
+            return
+        for one in found:
+            minutes = int((one.until - now).total_seconds() // 60)
+            row = {
+                "id": house.ids.new(),
+                "type": EventType.WINDOW_CLOSES.value,
+                "record": one.record,
+                "reference": one.reference,
+                "at": now,
+                "actor": "forebay",
+                "data": {"channel": one.channel, "closes_at": one.until.isoformat(), "minutes": minutes},
+            }
+            told = Update(
+                "opening", {"conversation": one.conversation, "envelope": one.envelope}, {"told_at": now}
+            )
+            await store.submit(Unit(None, (Insert("event", row),), (told,), label="window"))
 
     def _make(self, settings: AlertSettings) -> Notifier:
         ways: dict[str, notifier.Send] = {}

@@ -29,6 +29,8 @@ class File:
     sha256: str | None
     content_id: str | None
     omitted: str | None
+    reference: str | None = None
+    """What the connector fetches it by, where the source only named it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,13 @@ class Reading:
     envelope: StoredEnvelope
     draft: Draft
     files: tuple[File, ...]
+    given: tuple[Identity, ...] = ()
+    """Addresses that the text gives as its writer's own."""
+
+    @property
+    def told(self) -> tuple[Identity, ...]:
+        """Identities of the sender beside the best known one: what they filled in, and what they wrote."""
+        return tuple(dict.fromkeys((*self.draft.identities[1:], *self.given)))
 
     @property
     def person(self) -> Identity | None:
@@ -55,7 +64,7 @@ def ask(reading: Reading, secret: bytes) -> Questions:
     """What must be looked up for one envelope."""
     draft, envelope = reading.draft, reading.envelope
     asked = Questions(fingerprints={envelope.fingerprint})
-    asked.identities = {(one.kind, one.value) for one in draft.identities}
+    asked.identities = {(one.kind, one.value) for one in (*draft.identities, *reading.given)}
     asked.thread_keys = {ids.thread_key(envelope.kind, key) for key in draft.thread.replies_to}
     opened = (ids.unseal(secret, "thread", token) for token in draft.thread.tokens)
     asked.records = {record for record in opened if record}
@@ -91,7 +100,12 @@ class Place:
 
 
 def place(
-    reading: Reading, found: Findings, settings: InboxSettings, secret: bytes, reported: Sequence[Told] = ()
+    reading: Reading,
+    found: Findings,
+    settings: InboxSettings,
+    secret: bytes,
+    reported: Sequence[Told] = (),
+    in_burst: bool = False,
 ) -> Place | None:
     """The record that an envelope belongs to, surest evidence first; None when it is a matter of its own."""
     draft, envelope = reading.draft, reading.envelope
@@ -118,6 +132,8 @@ def place(
             return Place(known, "reference")
     if reading.conversation:
         known = found.records.get(found.by_conversation.get(reading.conversation, ""))
+        if known and in_burst:
+            return Place(known, "burst")
         recent = known is not None and known.updated_at > envelope.received_at - settings.follow_up_within
         if known and recent and RecordState(known.state) in _OPEN:
             return Place(known, "conversation")

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from connectors.channel import Channel
-from inbox import placing, registering, reports
+from inbox import errands, links, placing, registering, reports, talks
 from inbox.hot import Hot, HotQueue
 from inbox.placing import File, Reading
 from inbox.reading import Reader, Slow
 from inbox.settings import InboxSettings
+from model.decision import Decision
 from model.delivery import Purpose
 from model.draft import Draft, Part
 from model.envelope import StoredEnvelope
@@ -23,11 +24,12 @@ from model.failures import Malformed
 from model.registration import Planned, Registration
 from model.states import DeliveryState, EnvelopeState, RecordState
 from model.tools import Clock, Ids, Log, Spooled
+from normalizer import own
 from router.facts import facts
 from router.rules import Rules
 from store import envelopes, lookups
 from store.errors import StoreBusy
-from store.lookups import Findings
+from store.lookups import Findings, Questions
 from store.store import Store
 from store.units import Unit
 
@@ -78,6 +80,7 @@ class Processor:
         after_message: Callable[[RecordState], RecordState],
         after_delivery: Callable[[RecordState, Purpose], RecordState],
         steps: Sequence[Step] = (),
+        errand: Callable[[], None] = lambda: None,
         hook: Callable[[str], None] | None = None,
         count: Callable[[str, str], None] | None = None,
         pressure: Callable[[], bool] = lambda: False,
@@ -96,6 +99,7 @@ class Processor:
         self._after_message = after_message
         self._after_delivery = after_delivery
         self._steps = steps
+        self._errand = errand
         self._hook = hook
         self._count = count
         self._pressure = pressure
@@ -288,7 +292,7 @@ class Processor:
                 readings.append(reading)
         if not readings:
             return
-        asked = placing.merge([placing.ask(one, self._store.secret) for one in readings])
+        asked = placing.merge([self._questions(one) for one in readings])
         now = self._clock.now()
         found, total = await asyncio.gather(
             self._store.read(lambda c: lookups.answer(c, asked, now)), self._total_sent(now)
@@ -332,11 +336,14 @@ class Processor:
             await self._set_aside(envelope, EnvelopeState.HELD, draft.suspicious)
             return None
         files = tuple([await self._keep(part) for part in draft.parts])
-        return Reading(envelope=envelope, draft=_without_bytes(draft), files=files)
+        # Of what people say in a chat; a mail's sender and a form's fields are known without.
+        given = own.given(draft.text) if draft.conversation and draft.text and not draft.automatic else ()
+        return Reading(envelope=envelope, draft=_without_bytes(draft), files=files, given=given)
 
     async def _keep(self, part: Part) -> File:
         if part.data is None:
-            return File(part.filename, part.media_type, 0, None, part.content_id, part.omitted)
+            omitted = part.omitted or (errands.PENDING if part.reference else None)
+            return File(part.filename, part.media_type, 0, None, part.content_id, omitted, part.reference)
         sha256, size = await self._store.put_blob(part.data)
         if isinstance(part.data, Spooled):
             part.data.path.unlink(missing_ok=True)
@@ -360,21 +367,20 @@ class Processor:
             if told
             else ([], [])
         )
-        place = placing.place(reading, found, self._settings, self._store.secret, told)
+        channel = self._channels.get(envelope.channel)
+        opened, freed = (
+            talks.opened(reading, channel.settings, found, self._ids, now) if channel else ([], [])
+        )
+        inserts, updates = [*inserts, *opened], [*updates, *freed]
+        in_burst = channel is not None and talks.in_burst(reading, channel.settings, found)
+        place = placing.place(reading, found, self._settings, self._store.secret, told, in_burst)
         if placing.says_nothing(draft) and (place is None or (draft.reports and not told)):
             unit = registering.ignore(reading, now, inserts, updates)
-            await self._end_unregistered(unit, envelope)
+            await self._end_unregistered(unit, envelope, wake=bool(freed))
             return
-        rules = self._rules()
-        decision = rules.decide(
-            facts(
-                draft,
-                channel=envelope.channel,
-                kind=envelope.kind,
-                received_at=envelope.received_at,
-                limit=rules.text_limit,
-            )
-        )
+        burst = place is not None and place.why == "burst"
+        whole = await self._whole(draft, place.record.id) if place and burst else draft
+        decision = self._decided(whole, envelope)
         if decision.hold and not envelope.meta.get("released"):
             await self._set_aside(envelope, EnvelopeState.HELD, decision.hold)
             return
@@ -392,20 +398,31 @@ class Processor:
             decision=decision,
             at=now,
             joined=place is not None,
+            burst=burst,
             acknowledged_before=place is not None and place.record.id in found.acknowledged,
             repeat_recent=twin is not None and now - twin.received_at < self._settings.repeat_quiet,
             party_to=found.destinations.get(place.record.id, ()) if place else (),
             sent=placing.sent_to(draft, found, total),
         )
+        is_new = contact is not None and contact not in found.contacts.values()
+        inserts += links.learn(reading, registration, found, self._ids)
+        inserts += (asked := errands.wanted(reading, registration, channel, is_new, self._ids))
         planned, held = self._outbox.plan(registration), False
+        if freed:
+            planned = replace(planned, wake=True)
         try:
             if place:
                 state = RecordState(place.record.state)
                 if not draft.signal:
                     state = self._after_message(state)
+                if burst:
+                    state = talks.state_after(state, decision)
+                    updates += talks.grown(place.record.id, RecordState(place.record.state), whole, decision)
                 unit = registering.join(reading, registration, planned.rows, place, state, self._ids)
             else:
                 unit = registering.register(reading, registration, planned.rows, twin, self._ids)
+            if channel is not None and channel.settings.burst and not draft.signal:
+                updates += talks.heard(reading)
             if inserts or updates:
                 unit = replace(unit, inserts=(*unit.inserts, *inserts), updates=(*unit.updates, *updates))
             held = await self._submit(unit)
@@ -415,10 +432,41 @@ class Processor:
             self._total += sum(row["purpose"] == "acknowledgement" for row in planned.rows)
             if self._count:
                 self._count(envelope.channel, "joined" if place else "registered")
+            if asked:
+                self._errand()
             for step in self._steps:
                 step(registration)
             if not any(_rides(row, envelope) for row in planned.rows):
                 self._nothing_rides(envelope.id)
+
+    def _questions(self, reading: Reading) -> Questions:
+        asked = placing.ask(reading, self._store.secret)
+        channel = self._channels.get(reading.envelope.channel)
+        if channel is not None:
+            talks.ask(reading, channel.settings, asked)
+        return asked
+
+    def _decided(self, draft: Draft, envelope: StoredEnvelope) -> Decision:
+        rules = self._rules()
+        return rules.decide(
+            facts(
+                draft,
+                channel=envelope.channel,
+                kind=envelope.kind,
+                received_at=envelope.received_at,
+                limit=rules.text_limit,
+            )
+        )
+
+    async def _whole(self, draft: Draft, record: str) -> Draft:
+        """What somebody said in several short messages, as one."""
+        names = ("text", "full_text")
+        before = await self._store.read(lambda c: envelopes.record_content(c, record, names))
+        return replace(
+            draft,
+            text="\n".join(filter(None, (before["text"], draft.text))),
+            full_text="\n".join(filter(None, (before["full_text"], draft.full_text))),
+        )
 
     def _told(self, reading: Reading, found: Findings) -> list[reports.Told]:
         kind = reading.envelope.kind
@@ -442,9 +490,11 @@ class Processor:
         await self._submit(registering.postpone(envelope, until, now))
         self._nothing_rides(envelope.id)
 
-    async def _end_unregistered(self, unit: Unit, envelope: StoredEnvelope) -> None:
-        if await self._submit(unit) and self._count:
+    async def _end_unregistered(self, unit: Unit, envelope: StoredEnvelope, *, wake: bool) -> None:
+        held = await self._submit(unit)
+        if held and self._count:
             self._count(envelope.channel, EnvelopeState.IGNORED.value)
+        self._outbox.release(Planned(wake=wake), held)
         self._nothing_rides(envelope.id)
 
     async def _submit(self, unit: Unit) -> bool:

@@ -58,6 +58,28 @@ class InboxSettings(BaseModel):
         default=timedelta(minutes=2),
         description="How long a report of a message of ours waits for that message to be known.",
     )
+    errand_concurrency: int = Field(
+        default=4,
+        ge=1,
+        le=64,
+        description="Files and profiles of one channel being fetched at the same time.",
+    )
+    errand_timeout: timedelta = Field(
+        default=timedelta(minutes=3), description="Fetching one file or profile may last this long."
+    )
+    errand_pause: timedelta = Field(
+        default=timedelta(seconds=5),
+        description="First pause after a failed fetch of a file; doubled each time.",
+    )
+    errand_pause_last: timedelta = Field(
+        default=timedelta(hours=1), description="Longest pause between tries of a file."
+    )
+    errand_attempts: int = Field(
+        default=20, ge=1, description="Tries after which a file or profile is given up."
+    )
+    errand_max_age: timedelta = Field(
+        default=timedelta(days=3), description="Age at which a file or profile is given up."
+    )
     shutdown: timedelta = Field(
         default=timedelta(seconds=25), description="Time to finish what is at work when told to stop."
     )

@@ -59,6 +59,9 @@ class Attachment(_Model):
     size: int = Field(description="Bytes.")
     sha256: str | None = Field(default=None, description="Digest of the bytes, where they were kept.")
     url: str | None = Field(default=None, description="Where to fetch it; the address is its own key.")
+    omitted: str | None = Field(
+        default=None, description="Why its bytes are not here: left out, not fetched yet, or not to be had."
+    )
 
 
 class RawMessage(_Model):

@@ -46,6 +46,8 @@ class Registration:
     acknowledged_before: bool = False
     repeat_recent: bool = False
     """The same content from the same sender was registered within the quiet time."""
+    burst: bool = False
+    """It is a further part of the same message: what was decided is decided anew, over all of it."""
     party_to: tuple[str, ...] = ()
     """Destinations that have the record already and are to learn of this."""
     sent: Sent = field(default_factory=Sent)
@@ -56,3 +58,5 @@ class Planned:
     """Rows of the delivery table to be committed with the record; those born claimed are sent at once."""
 
     rows: tuple[Mapping[str, Any], ...] = ()
+    wake: bool = False
+    """Something that was held goes on with it."""

@@ -71,8 +71,9 @@ ENVELOPE_TRANSITIONS: Mapping[EnvelopeState, frozenset[EnvelopeState]] = {
 }
 
 DELIVERY_TRANSITIONS: Mapping[DeliveryState, frozenset[DeliveryState]] = {
+    # Dead: the part of the message before it could not be delivered.
     # Delivered: a try counted as failed, and then the far side tells that it has the message.
-    D.WAITING: frozenset({D.CLAIMED, D.HELD, D.CANCELLED, D.EXPIRED, D.DELIVERED}),
+    D.WAITING: frozenset({D.CLAIMED, D.HELD, D.CANCELLED, D.EXPIRED, D.DELIVERED, D.DEAD}),
     D.CLAIMED: frozenset({D.DELIVERED, D.WAITING, D.UNCERTAIN, D.DEAD, D.EXPIRED, D.HELD, D.CANCELLED}),
     # Resolved by look-up, echo or the channel's policy, or by an operator.
     D.UNCERTAIN: frozenset({D.WAITING, D.DELIVERED, D.HELD, D.CANCELLED, D.DEAD}),

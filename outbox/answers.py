@@ -11,7 +11,7 @@ from model import ids as identifiers
 from model.delivery import Purpose
 from model.draft import Identity
 from model.tools import Clock, Ids
-from outbox import rows
+from outbox import parts, rows
 from outbox.carry import sends
 
 
@@ -73,7 +73,7 @@ class Answers:
             raise ValueError(f"the customer left no address that channel {channel} serves")
         return Way(channel, to)
 
-    def row(
+    def rows(
         self,
         record: Mapping[str, Any],
         way: Way,
@@ -85,8 +85,8 @@ class Answers:
         name: str,
         actor: str,
         key: str,
-    ) -> dict[str, Any]:
-        """The delivery of one answer."""
+    ) -> list[dict[str, Any]]:
+        """The deliveries of one answer: one, or one for each part that the channel makes of it."""
         same = way.channel == record["channel"]
         body = rows.message_body(
             reference=record["reference"],
@@ -100,8 +100,9 @@ class Answers:
             token=identifiers.seal(self._secret, "thread", record["id"]),
             files=[dict(file) for file in files],
             cc=list(cc),
+            conversation=record["conversation"] if same else None,
         )
-        return rows.row(
+        row = rows.row(
             self._ids,
             key=f"reply:{record['id']}:{key}",
             purpose=Purpose.REPLY,
@@ -112,6 +113,7 @@ class Answers:
             order=record["conversation"] or record["id"],
             to=way.to,
         )
+        return parts.spread(row, self._channels.get(way.channel), self._ids)
 
 
 def answer_subject(subject: str, reference: str) -> str:

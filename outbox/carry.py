@@ -9,14 +9,14 @@ from typing import Any
 from connectors.channel import Channel
 from connectors.contract import Resolver
 from destinations.contract import Destination, DestinationSettings, DestinationSpec, HandOver
-from model.delivery import Delivery, Message, OutgoingFile, Purpose, Receipt
-from model.draft import Identity
+from model.delivery import Delivery, Message, Purpose, Receipt
 from model.failures import PAUSING, PermanentFailure, Reason, SendFailure
 from model.health import OK, Health, HealthState
 from model.tools import Clock
+from outbox import parts
 from outbox.settings import OutboxSettings
 from outbox.slots import Slots
-from outbox.targets import Circuit, Target
+from outbox.targets import RIDDEN, Circuit, Target
 
 #: Loads the bytes of a blob.
 Load = Callable[[str], Awaitable[bytes | None]]
@@ -26,23 +26,7 @@ Describe = Callable[[str], Awaitable[Mapping[str, Any]]]
 
 def message_of(delivery: Delivery) -> Message:
     """The message of a delivery to a customer; its files have no bytes yet."""
-    body = delivery.body
-    to = body.get("to")
-    return Message(
-        key=delivery.key,
-        purpose=delivery.purpose,
-        reference=body.get("reference") or "",
-        to=Identity(**to) if to else None,
-        name=body.get("name", ""),
-        subject=body.get("subject", ""),
-        text=body.get("text", ""),
-        html=body.get("html"),
-        language=body.get("language"),
-        files=tuple(OutgoingFile(**file) for file in body.get("files", ())),
-        cc=tuple(body.get("cc", ())),
-        thread=body.get("thread", {}),
-        token=body.get("token", ""),
-    )
+    return parts.message_of(delivery.key, delivery.purpose, delivery.body)
 
 
 def sends(channel: Channel) -> bool:
@@ -92,6 +76,9 @@ def channel_target(
         resolve=resolve if isinstance(connector, Resolver) else None,
         open=lambda: channel.open,
         told=told,
+        rides=lambda delivery: (
+            delivery.purpose is Purpose.ACKNOWLEDGEMENT and slots.is_open(delivery.target, delivery.envelope)
+        ),
     )
 
 
@@ -104,7 +91,7 @@ async def _ride(delivery: Delivery, message: Message, slots: Slots, clock: Clock
         return None
     if not await slot.fill(message):
         return None  # the door said no before it answered: the ordinary way is open
-    return Receipt("", clock.now(), {"way": "answer at the door"})
+    return Receipt("", clock.now(), {"way": RIDDEN})
 
 
 async def _with_bytes(message: Message, load: Load) -> Message:

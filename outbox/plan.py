@@ -13,7 +13,7 @@ from model.event import EventType
 from model.registration import Planned, Registration
 from model.states import DeliveryState
 from model.tools import Ids
-from outbox import acknowledge, rows
+from outbox import acknowledge, parts, rows
 from outbox.acknowledge import ChannelFacts, Refused
 from outbox.answers import Way, find_way
 from outbox.mute import Mute
@@ -63,17 +63,17 @@ class Planner:
 
     def plan(self, registration: Registration) -> Planned:
         """The deliveries of one registration."""
-        made: list[dict[str, Any] | None] = []
+        made: list[dict[str, Any]] = []
         if registration.joined and registration.draft.signal and not registration.draft.text.strip():
             return Planned()
         try:
             if not (registration.joined and registration.draft.signal):
-                made.append(self._acknowledgement(registration))
+                made += self._acknowledgement(registration)
             made += self._hand_overs(registration)
         except BaseException:
-            self.release(_planned(made), False)
+            self.release(Planned(tuple(made)), False)
             raise
-        return _planned(made)
+        return Planned(tuple(made))
 
     def release(self, planned: Planned, committed: bool) -> None:
         """After the commit: send what was born claimed, look for the rest; or let go of the places."""
@@ -85,15 +85,17 @@ class Planner:
                     self._places.give_back()
             elif committed and row["state"] == DeliveryState.WAITING.value:
                 self._places.wake()
+        if committed and planned.wake:
+            self._places.wake()
 
     # ---- the acknowledgement
 
-    def _acknowledgement(self, registration: Registration) -> dict[str, Any] | None:
-        """The acknowledgement, or the row that says why there is none."""
+    def _acknowledgement(self, registration: Registration) -> list[dict[str, Any]]:
+        """The acknowledgement, in parts where the channel needs it, or the row that says why there is none."""
         draft = registration.draft
         way = find_way(self._channels, registration.channel, _sender_first(draft))
         if way is None:
-            return self._refusal(registration, Way(registration.channel, None), Refused(Mute.NO_WAY))
+            return [self._refusal(registration, Way(registration.channel, None), Refused(Mute.NO_WAY))]
         channel = self._channels[registration.channel]
         decided = acknowledge.plan(
             draft,
@@ -112,7 +114,7 @@ class Planner:
             repeat_within_quiet=registration.repeat_recent,
         )
         if isinstance(decided, Refused):
-            return self._refusal(registration, way, decided)
+            return [self._refusal(registration, way, decided)]
         body = rows.message_body(
             reference=registration.reference,
             subject=decided.subject,
@@ -123,8 +125,10 @@ class Planner:
             name=draft.name,
             thread=draft.envelope_to if way.channel == registration.channel else {},
             token=identifiers.seal(self._store.secret, "thread", registration.record),
+            conversation=registration.conversation if way.channel == registration.channel else None,
         )
-        return self._row(registration, way.channel, way.to, Purpose.ACKNOWLEDGEMENT, "ack", body)
+        row = self._row(registration, way.channel, way.to, Purpose.ACKNOWLEDGEMENT, "ack", body)
+        return parts.spread(row, self._channels.get(way.channel), self._ids)
 
     def _refusal(self, registration: Registration, way: Way, refused: Refused) -> dict[str, Any]:
         return rows.row(
@@ -156,15 +160,61 @@ class Planner:
                 "update": {"text": registration.draft.text, "subject": registration.draft.subject},
             }
             names, purpose, prefix = registration.party_to, Purpose.UPDATE, "update"
+            if registration.burst:
+                return [*self._to(registration, names, purpose, prefix, body), *self._new_ones(registration)]
         else:
             body = {"type": EventType.REGISTERED.value, "reference": registration.reference}
             names, purpose, prefix = registration.decision.destinations, Purpose.HAND_OVER, "hand_over"
+        return self._to(registration, names, purpose, prefix, body)
+
+    def _new_ones(self, registration: Registration) -> list[dict[str, Any]]:
+        """Destinations that a further part of the same message named first."""
+        body = {"type": EventType.REGISTERED.value, "reference": registration.reference}
+        names = [one for one in registration.decision.destinations if one not in registration.party_to]
+        return self._to(registration, names, Purpose.HAND_OVER, "hand_over", body)
+
+    def _to(
+        self,
+        registration: Registration,
+        names: Sequence[str],
+        purpose: Purpose,
+        prefix: str,
+        body: Mapping[str, Any],
+    ) -> list[dict[str, Any]]:
         known = set(self._destinations())
         return [
             self._row(registration, name, None, purpose, f"{prefix}:{name}", body)
             for name in names
             if name in known
         ]
+
+    def update(
+        self,
+        record: str,
+        reference: str,
+        names: Sequence[str],
+        key: str,
+        type_: str,
+        update: Mapping[str, Any],
+    ) -> Planned:
+        """Deliveries that tell destinations what changed about a record they have."""
+        known = set(self._destinations())
+        body = {"type": type_, "reference": reference, "update": dict(update)}
+        made = [
+            rows.row(
+                self._ids,
+                key=f"{key}:{name}",
+                purpose=Purpose.UPDATE,
+                target=name,
+                record=record,
+                at=self._store.now(),
+                body=body,
+                order=record,
+            )
+            for name in names
+            if name in known
+        ]
+        return Planned(tuple(made))
 
     def _row(
         self,
@@ -192,10 +242,6 @@ class Planner:
             state=DeliveryState.CLAIMED if hot else DeliveryState.WAITING,
             owner=self._store.owner,
         )
-
-
-def _planned(made: Sequence[dict[str, Any] | None]) -> Planned:
-    return Planned(tuple(row for row in made if row is not None))
 
 
 def _sender_first(draft: Draft) -> Sequence[Identity]:

@@ -45,7 +45,7 @@ def row(
         "record": record,
         "envelope": envelope,
         "address": to.value if to else None,
-        "domain": to.value.rpartition("@")[2] if to and to.kind == "email" else None,
+        "domain": domain_of(to),
         "body": dict(body),
         "state": state.value,
         "created_at": at,
@@ -57,6 +57,11 @@ def row(
         "detail": detail,
         "settled_at": at if state is DeliveryState.CANCELLED else None,
     }
+
+
+def domain_of(to: Identity | None) -> str | None:
+    """The mail domain that a delivery counts for."""
+    return to.value.rpartition("@")[2] if to and to.kind == "email" else None
 
 
 def message_body(
@@ -72,9 +77,14 @@ def message_body(
     token: str,
     files: list[dict[str, Any]] | None = None,
     cc: list[str] | None = None,
+    conversation: str | None = None,
 ) -> dict[str, Any]:
-    """The body of a delivery to a customer: everything that its message is made of."""
+    """The body of a delivery to a customer: everything that its message is made of.
+
+    `conversation` is that whose window it needs, where it goes back by the channel that the customer used.
+    """
     return {
+        **({"conversation": conversation} if conversation else {}),
         "reference": reference,
         "subject": subject,
         "text": text,

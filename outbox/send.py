@@ -10,7 +10,8 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 from model.delivery import Delivery, Receipt
 from model.failures import (
@@ -24,17 +25,23 @@ from model.failures import (
 from model.tools import Clock, Ids, Log
 from outbox import settle
 from outbox.settings import OutboxSettings
-from outbox.targets import Target
+from outbox.targets import RIDDEN, Target
 from store import deliveries
 from store.errors import StoreBusy
 from store.store import Store
-from store.units import Guard, Insert, Unit
+from store.units import Guard, Insert, Unit, Update
+
+if TYPE_CHECKING:
+    from outbox.windows import Windows
 
 #: How often uncertain deliveries are resolved, and how long one look-up may take, seconds.
 _RESOLVE_EVERY, _LOOK_UP = 2.0, 30.0
 #: How soon the outcome of a try is written again when the store could not take it, seconds.
 _SETTLE_AGAIN = 1.0
 
+#: How soon a part is tried again whose predecessor is not out, and the states in which it is not.
+_PART_AGAIN = timedelta(seconds=5)
+_NOT_YET = ("waiting", "claimed", "uncertain", "held")
 #: Pause after a look that found nothing due, seconds: many messages that end together cause one look.
 _BREATH = 0.02
 
@@ -52,9 +59,11 @@ class Dispatcher:
         clock: Clock,
         ids: Ids,
         log: Log,
+        windows: Windows | None = None,
         hook: Callable[[str], None] | None = None,
         count: Callable[[str, str, str], None] | None = None,
     ) -> None:
+        self._windows = windows
         self._store = store
         self._targets = targets
         self._settings = settings
@@ -245,26 +254,70 @@ class Dispatcher:
             await self._settler.expired(delivery)
         elif not self._ready(target):
             await self._settler.postponed(delivery, target.circuit.until or now)
+        elif not await self._has_its_turn(delivery):
+            await self._settler.postponed(delivery, now + _PART_AGAIN)
         else:
             return True
         return False
 
+    async def _has_its_turn(self, delivery: Delivery) -> bool:
+        """A part goes out after the one before it, however long that one is stuck."""
+        before = (delivery.body.get("part") or {}).get("before")
+        if before is None:
+            return True
+        state = await self._store.read(lambda c: deliveries.state_of(c, before))
+        return state not in _NOT_YET
+
     async def _attempt(self, delivery: Delivery, target: Target) -> None:
         """One try, from the row that announces it to the row that says how it ended."""
         n = delivery.attempts + 1
-        if not await self._begin(delivery, n):
+        opening, rides = None, target.rides(delivery)
+        if self._windows is not None and self._windows.asks(delivery):
+            opening = await self._windows.opening(delivery)
+            if opening is None and not rides:
+                windows = self._windows
+                await self._settle(lambda: windows.closed(delivery, "the customer's reply window is closed"))
+                self._tell(delivery, target, Reason.WINDOW.value)
+                self._wake.set()
+                return
+        spent = opening.spend() if opening is not None and not rides else ()
+        if not await self._begin(delivery, n, spent):
             return
         try:
             receipt = await self._try(delivery, target)
         except SendFailure as error:
             failure = error
             self._learn(target, failure)
-            await self._settle(lambda: self._settler.failed(delivery, n, failure, target))
+            if (
+                self._windows is not None
+                and spent
+                and opening is not None
+                and not isinstance(failure, Uncertain)
+            ):
+                await self._windows.apply(opening.refund())
+            await self._settle(lambda: self._failed(delivery, n, failure, target))
             self._tell(delivery, target, _outcome(failure))
         else:
             self._learn(target, None)
+            if (
+                self._windows is not None
+                and opening is not None
+                and rides
+                and receipt.data.get("way") != RIDDEN
+            ):
+                # The door answered without it, and it went the ordinary way: that one counts.
+                await self._windows.apply(opening.spend())
             await self._settle(lambda: self._settler.delivered(delivery, n, receipt, target))
             self._tell(delivery, target, "delivered")
+
+    async def _failed(self, delivery: Delivery, n: int, failure: SendFailure, target: Target) -> bool:
+        """A window that the far side says is closed goes the same way as one that we know to be."""
+        refused = isinstance(failure, PermanentFailure) and failure.reason is Reason.WINDOW
+        if refused and self._windows is not None and isinstance(failure, PermanentFailure):
+            ended = self._settler.refused(delivery, n, failure)
+            self._wake.set()
+            return await self._windows.closed(delivery, failure.detail, ended)
+        return await self._settler.failed(delivery, n, failure, target)
 
     async def _settle(self, step: Callable[[], Awaitable[bool]]) -> None:
         """Write the outcome, however long the store cannot take it: forgotten, it would be sent once more."""
@@ -276,8 +329,8 @@ class Dispatcher:
                 self._log.warning("settling.waits", why=str(error))
                 await self._clock.sleep(_SETTLE_AGAIN)
 
-    async def _begin(self, delivery: Delivery, n: int) -> bool:
-        """Write the attempt; False when the claim is lost."""
+    async def _begin(self, delivery: Delivery, n: int, spent: tuple[Update, ...] = ()) -> bool:
+        """Write the attempt, and count it in its window; False when the claim is lost."""
         guard = Guard("delivery", {"id": delivery.id, "claim": delivery.claim}, {"attempts": n})
         attempt = {
             "delivery": delivery.id,
@@ -286,7 +339,7 @@ class Dispatcher:
             "phase": "started",
             "started_at": self._clock.now(),
         }
-        return await self._store.submit(Unit(guard, (Insert("attempt", attempt),), label="attempt"))
+        return await self._store.submit(Unit(guard, (Insert("attempt", attempt),), spent, label="attempt"))
 
     async def _try(self, delivery: Delivery, target: Target) -> Receipt:
         """One try; whatever is not one of our failures counts as temporary and keeps its traceback."""

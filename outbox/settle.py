@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from model import ids as identifiers
-from model.delivery import AUTOMATIC, DOWNSTREAM, Delivery, OnUncertain, Outcome, Purpose, Receipt
+from model.delivery import AUTOMATIC, DOWNSTREAM, Delivery, OnUncertain, Outcome, Purpose, Receipt, is_last
 from model.event import EventType
 from model.failures import PermanentFailure, Reason, SendFailure, TemporaryFailure, Uncertain
 from model.states import DeliveryState, RecordState
 from model.tools import Clock, Ids
-from outbox import retry
+from outbox import parts, retry
 from outbox.settings import OutboxSettings, RetrySettings
 from outbox.targets import Target
 from store import deliveries
@@ -64,7 +64,7 @@ class Settler:
             key = identifiers.thread_key(target.kind, receipt.remote_id)
             row = {"key": key, "record": delivery.record, "delivery": delivery.id, "since": now}
             extra.append(Insert("thread_key", row, ignore=True))
-        if delivery.purpose in (Purpose.REPLY, Purpose.HAND_OVER) and delivery.record:
+        if _moves(delivery):
             inserts, moved = await self._move_record(delivery, now)
             extra += inserts
             updates += moved
@@ -107,6 +107,25 @@ class Settler:
         values = {"detail": "its time was over before it could be sent", "settled_at": self._clock.now()}
         return await self._end(delivery, DeliveryState.EXPIRED, values, {}, [], [])
 
+    async def closed(
+        self,
+        delivery: Delivery,
+        state: DeliveryState,
+        detail: str,
+        told: Sequence[Insert],
+        ended: Sequence[Update],
+    ) -> bool:
+        """The customer's reply window does not carry it, and nothing else does."""
+        values: dict[str, Any] = {"reason": Reason.WINDOW.value, "detail": detail[:500]}
+        if state is not DeliveryState.HELD:
+            values["settled_at"] = self._clock.now()
+        return await self._end(delivery, state, values, {}, list(told), list(ended))
+
+    def refused(self, delivery: Delivery, n: int, failure: PermanentFailure) -> list[Update]:
+        """The end of an attempt that the far side refused for good."""
+        now, detail = self._clock.now(), failure.detail[:500]
+        return [_ended(delivery, n, Outcome.PERMANENT, now, failure.reason.value, detail)]
+
     async def postponed(self, delivery: Delivery, until: datetime) -> bool:
         """The target cannot send now; no attempt was made."""
         return await self._again(delivery, until, {}, [])
@@ -120,7 +139,7 @@ class Settler:
         if receipt is not None:
             extra: list[Insert] = []
             moved = [ended]
-            if delivery.record and delivery.purpose in (Purpose.REPLY, Purpose.HAND_OVER):
+            if _moves(delivery):
                 extra, more = await self._move_record(delivery, now)
                 moved += more
             values = {"remote_id": receipt.remote_id, "reason": None, "detail": None, "settled_at": now}
@@ -183,6 +202,7 @@ class Settler:
         told = self.event(
             delivery, state, {**data, "detail": values.get("detail"), "reason": values.get("reason")}
         )
+        updates += parts.stopped(delivery, state, values)
         return await self._store.submit(Unit(guard, (*inserts, *told), tuple(updates), label="settle"))
 
     async def _from_uncertain(
@@ -196,6 +216,7 @@ class Settler:
         where = {"id": delivery.id, "state": DeliveryState.UNCERTAIN.value}
         guard = Guard("delivery", where, {"state": state.value, **values})
         told = self.event(delivery, state, {"detail": values.get("detail")}) if state in _EVENTS else ()
+        updates += parts.stopped(delivery, state, values)
         return await self._store.submit(Unit(guard, (*inserts, *told), tuple(updates), label="resolve"))
 
     def event(
@@ -272,6 +293,12 @@ class Settler:
         if purpose in DOWNSTREAM:
             return self._settings.hand_over
         return self._settings.acknowledgement if purpose in AUTOMATIC else self._settings.reply
+
+
+def _moves(delivery: Delivery) -> bool:
+    """Whether its arrival may move its record's state: of a message in parts that of the last one."""
+    purposes = (Purpose.REPLY, Purpose.HAND_OVER)
+    return delivery.purpose in purposes and delivery.record is not None and is_last(delivery.body)
 
 
 def _ended(

@@ -64,6 +64,11 @@ class Slots:
             return None
         return self._open.pop(slot.envelope)
 
+    def is_open(self, channel: str, envelope: str | None) -> bool:
+        """Whether a door still waits for a message of this envelope."""
+        slot = self._open.get(envelope or "")
+        return slot is not None and slot.channel == channel
+
     def nothing(self, envelope: str) -> None:
         """Nothing will ride on the answer to this envelope: its door, should it wait, answers now."""
         if slot := self._open.pop(envelope, None):

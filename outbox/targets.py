@@ -14,6 +14,10 @@ from outbox.settings import CircuitSettings
 _DOWN = frozenset({Reason.UNREACHABLE, Reason.TIMEOUT, Reason.SERVER})
 
 
+#: The way of what rode on an answer at the door, in its receipt.
+RIDDEN = "answer at the door"
+
+
 @dataclass(slots=True)
 class Circuit:
     """Closed while all is well; open after failures in a row; then one message tries the way."""
@@ -86,6 +90,8 @@ class Target:
     """Whether an operator lets it send."""
     told: Callable[[SendFailure | None], None] = lambda failure: None
     """Hears how each try went, for the health of the channel."""
+    rides: Callable[[Delivery], bool] = lambda delivery: False
+    """Whether a delivery would ride on an open answer at the door, which no reply window limits."""
     free_at: datetime | None = field(default=None)
     """When the rate allows the next message."""
 

@@ -9,9 +9,11 @@ from model.delivery import Delivery
 from model.event import EventType
 from model.states import DeliveryState
 from model.tools import Clock, Ids
+from outbox import parts
 from outbox.answers import Answers, Way
 from outbox.settle import Settler
 from outbox.unseen import Unseen
+from outbox.windows import Windows
 from store import boxes, deliveries, views
 from store.store import Store
 from store.units import Guard, Insert, Unit
@@ -28,6 +30,7 @@ class OutboxVerbs:
         store: Store,
         settler: Settler,
         answers: Answers,
+        windows: Windows,
         unseen: Unseen,
         *,
         clock: Clock,
@@ -37,6 +40,7 @@ class OutboxVerbs:
         self._store = store
         self._settler = settler
         self._answers = answers
+        self._windows = windows
         self._unseen = unseen
         self._clock = clock
         self._ids = ids
@@ -130,9 +134,10 @@ class OutboxVerbs:
         way: Way = self._answers.way(record, channel)
         kept = [await self._keep(file) for file in files]
         name = await self._store.read(lambda c: deliveries.contact_name(c, record["id"]))
-        row = self._answers.row(
+        rows = self._answers.rows(
             record, way, text=text, html=html, files=kept, cc=cc, name=name, actor=actor, key=key
         )
+        row, look = rows[0], await self._windows.look(record, way.channel, way.to)
         event = {
             "id": self._ids.new(),
             "type": EventType.REPLY_QUEUED.value,
@@ -142,8 +147,10 @@ class OutboxVerbs:
             "actor": actor,
             "data": {"delivery": row["id"], "target": row["target"], "expects_answer": expects_answer},
         }
-        copy = await self._unseen.copy(record, row)
-        fresh = await self._store.run(lambda c: deliveries.insert_once(c, row, event, copy), "reply")
+        if len(rows) > 1:
+            event["data"]["parts"] = len(rows)
+        copy = await self._unseen.copy(record, {**row, "body": parts.whole_of(row["body"])})
+        fresh = await self._store.run(lambda c: deliveries.insert_once(c, rows, event, copy), "reply")
         self._wake()
         stored = await self._store.read(lambda c: deliveries.by_key(c, row["key"]))
         assert stored is not None
@@ -154,6 +161,26 @@ class OutboxVerbs:
             "state": stored.state.value,
             "certainty": boxes.certainty(stored.state.value),
             "repeat": not fresh,
+            "parts": len(rows),
+            **look.facts(self._clock.now()),
+        }
+
+    async def way(self, reference: str, channel: str | None) -> Facts:
+        """How an answer would go now, to be told before it is written.
+
+        Whether the customer's reply window is open, until when, and what carries the answer when it is not.
+        Raises LookupError for an unknown reference, and ValueError when there is no way at all.
+        """
+        record = await self._store.read(lambda c: views.record(c, reference))
+        if record is None:
+            raise LookupError(f"there is no record {reference}")
+        way = self._answers.way(record, channel)
+        look = await self._windows.look(record, way.channel, way.to)
+        return {
+            "reference": record["reference"],
+            "channel": way.channel,
+            "to": way.to.value if way.to else None,
+            **look.facts(self._clock.now()),
         }
 
     # ----
@@ -177,6 +204,12 @@ class OutboxVerbs:
         values: Facts,
     ) -> int:
         found = await self._store.read(lambda c: deliveries.by_ids(c, ids))
+        # A part takes those after it along: they are of no use without it.
+        later = parts.later_keys(found)
+        if later:
+            known = {one.id for one in found}
+            more = await self._store.read(lambda c: deliveries.by_keys(c, later))
+            found += [one for one in more if one.id not in known]
         if missing := set(ids) - {one.id for one in found}:
             raise LookupError(f"there is no delivery {sorted(missing)[0]}")
         done = 0

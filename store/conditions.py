@@ -28,4 +28,6 @@ def among(column: ColumnElement[str], states: tuple[str, ...]) -> ColumnElement[
 UNSETTLED_ENVELOPES = ("waiting", "claimed", "held", "quarantined")
 ENVELOPES_AT_WORK = ("waiting", "claimed")
 DELIVERIES_IN_LINE = ("waiting", "claimed", "uncertain")
+#: States of a record whose customer waits for an answer.
+UNSETTLED_WINDOWS = ("registered", "handed_over", "taken", "returned", "resolved", "reopened")
 SETTLED_DELIVERIES = ("delivered", "cancelled")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -353,18 +353,35 @@ def unseen_copies(connection: Connection, delivery_id: str, conversation: str) -
     return [row.id for row in connection.execute(query)]
 
 
+def state_of(connection: Connection, key: str) -> str | None:
+    """The state of the delivery with a key."""
+    found: str | None = connection.scalar(select(delivery.c.state).where(delivery.c.key == key))
+    return found
+
+
+def by_keys(connection: Connection, keys: Collection[str]) -> list[Delivery]:
+    """Deliveries by key."""
+    return [
+        from_row(row) for row in connection.execute(select(delivery).where(delivery.c.key.in_(list(keys))))
+    ]
+
+
 def insert_once(
     connection: Connection,
-    row: Mapping[str, Any],
+    rows: Sequence[Mapping[str, Any]],
     told: Mapping[str, Any],
     copy: Mapping[str, Any] | None = None,
 ) -> bool:
-    """Insert a delivery with its event and its copy; False when one with its key exists, and nothing was done."""
+    """Insert a message's deliveries with their event and their copy; False when the first one's key exists, and
+    nothing was done.
+    """
     module = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement: Any = module.insert(delivery).values(**row)
+    first, *rest = rows
+    statement: Any = module.insert(delivery).values(**first)
     statement = statement.on_conflict_do_nothing(index_elements=[delivery.c.key]).returning(delivery.c.id)
     if connection.execute(statement).first() is None:
         return False
+    flush.insert_all(connection, [Insert("delivery", row) for row in rest])
     if copy is not None:
         connection.execute(module.insert(delivery).values(**copy))
     flush.insert_events(connection, [Insert("event", told)])

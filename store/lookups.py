@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, and_, func, not_, select
 
 from model.delivery import AUTOMATIC
-from store.schema import contact, delivery, envelope, identity, record, thread_key
+from model.failures import Reason
+from store.conditions import SETTLED_DELIVERIES, among, stands
+from store.schema import contact, conversation, delivery, envelope, identity, record, thread_key
 
 _AUTOMATIC = tuple(sorted(purpose.value for purpose in AUTOMATIC))
 
@@ -29,6 +31,10 @@ class Questions:
     domains: set[str] = field(default_factory=set)
     remote_ids: set[str] = field(default_factory=set)
     keys: set[str] = field(default_factory=set)
+    lines: set[str] = field(default_factory=set)
+    """Order keys whose deliveries, held for a closed window, go on."""
+    bursts: set[str] = field(default_factory=set)
+    """Conversations of which the last message's time is wanted."""
     sent_for: set[str] = field(default_factory=set)
     """Records whose messages to customers are wanted."""
 
@@ -92,6 +98,10 @@ class Findings:
     domain_hour: dict[str, int] = field(default_factory=dict)
     sent: list[Out] = field(default_factory=list)
     """The messages of ours that reports speak of, oldest first."""
+    held: dict[str, list[Out]] = field(default_factory=dict)
+    """Order key to what is held in it for a closed window."""
+    last_at: dict[str, datetime] = field(default_factory=dict)
+    """Conversation to the time of its last message."""
     unreachable: dict[str, list[str]] = field(default_factory=dict)
     """Contact to the addresses that refused our messages; of the contacts behind `sent`."""
 
@@ -118,6 +128,12 @@ def answer(connection: Connection, asked: Questions, now: datetime) -> Findings:
         wanted |= _twins(connection, asked.fingerprints, found)
     if asked.remote_ids or asked.keys or asked.sent_for:
         wanted |= _reported(connection, asked, found)
+    if asked.lines:
+        _held(connection, asked.lines, found)
+    if asked.bursts:
+        t = conversation.c
+        query = select(t.id, t.last_at).where(t.id.in_(asked.bursts), t.last_at.is_not(None))
+        found.last_at = {row.id: row.last_at for row in connection.execute(query)}
     if asked.conversations:
         wanted |= _conversations(connection, asked.conversations, found)
     if wanted:
@@ -171,11 +187,25 @@ def _records(connection: Connection, wanted: set[str], found: Findings) -> None:
     found.destinations = {id_: tuple(sorted(names)) for id_, names in destinations.items()}
 
 
+_OUT = ("id", "key", "target", "record", "address", "state", "purpose", "attempts", "remote_id", "body")
+
+
+def _held(connection: Connection, lines: set[str], found: Findings) -> None:
+    d = delivery.c
+    query = select(d.order_key, *(d[name] for name in _OUT)).where(
+        not_(among(d.state, SETTLED_DELIVERIES)),
+        stands(d.state, "held"),
+        d.reason == Reason.WINDOW.value,
+        d.order_key.in_(lines),
+    )
+    for row in connection.execute(query.order_by(d.id)):
+        found.held.setdefault(row.order_key, []).append(Out(*row[1:]))
+
+
 def _reported(connection: Connection, asked: Questions, found: Findings) -> set[str]:
     """The messages of ours that reports name, each by an index of its own."""
     d = delivery.c
-    names = ("id", "key", "target", "record", "address", "state", "purpose", "attempts", "remote_id", "body")
-    columns = [d[name] for name in names]
+    columns = [d[name] for name in _OUT]
     sent: dict[str, Out] = {}
     for wanted in (
         # Said twice, so that the partial index is one that both engines know to apply.

@@ -36,7 +36,9 @@ from store.schema import (
     attempt,
     delivery,
     envelope,
+    errand,
     event,
+    opening,
     record,
     sighting,
     thread_key,
@@ -139,7 +141,7 @@ def _purge_records(connection: Connection, job: _Purge, query: Select[Any]) -> i
     _bury(connection, job, connection.execute(select(envelope).where(e.record.in_(ids))).all())
     sent = connection.scalars(select(d.id).where(d.record.in_(ids))).all()
     _delete_deliveries(connection, sent)
-    for table in (attachment, event, thread_key):
+    for table in (attachment, errand, event, thread_key):
         connection.execute(delete(table).where(table.c.record.in_(ids)))
     connection.execute(delete(record).where(record.c.id.in_(ids)))
     return len(ids)
@@ -284,6 +286,19 @@ def _purge_graves(connection: Connection, _job: _Purge, query: Select[Any]) -> i
     return len(hashes)
 
 
+def _old_openings(job: _Purge) -> Select[Any]:
+    o = opening.c
+    cut = job.before(job.settings.ignored)
+    return select(o.conversation, o.envelope).where(o.until < cut).order_by(o.until)
+
+
+def _purge_openings(connection: Connection, _job: _Purge, query: Select[Any]) -> int:
+    keys = [tuple(row) for row in connection.execute(query)]
+    o = opening.c
+    connection.execute(delete(opening).where(tuple_(o.conversation, o.envelope).in_(keys)))
+    return len(keys)
+
+
 _STEPS: dict[str, tuple[Find, Go]] = {
     "records": (_old_records, _purge_records),
     "envelopes": (_old_envelopes, _purge_envelopes),
@@ -292,4 +307,5 @@ _STEPS: dict[str, tuple[Find, Go]] = {
     "attempts": (_old_attempts, _purge_attempts),
     "events": (_old_events, _purge_events),
     "tombstones": (_old_graves, _purge_graves),
+    "openings": (_old_openings, _purge_openings),
 }

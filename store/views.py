@@ -122,15 +122,7 @@ def canonicals(
         row["id"]: row
         for row in rows(connection, select(contact).where(contact.c.id.in_(_all(found, "contact"))))
     }
-    known = _grouped(
-        rows(
-            connection,
-            select(identity)
-            .where(identity.c.contact.in_(people))
-            .order_by(identity.c.since, identity.c.kind, identity.c.value),
-        ),
-        "contact",
-    )
+    known = _identities(connection, {id_: row["same_as"] or id_ for id_, row in people.items()})
     files = _grouped(
         rows(
             connection,
@@ -165,6 +157,22 @@ def canonicals(
     ]
 
 
+def _identities(connection: Connection, roots: Mapping[str, str]) -> dict[str, list[Row]]:
+    """The identities of each contact, and of those found to be the same person."""
+    stands = set(roots.values())
+    found = rows(
+        connection,
+        select(identity, contact.c.same_as)
+        .join(contact, contact.c.id == identity.c.contact)
+        .where(or_(contact.c.id.in_(stands), contact.c.same_as.in_(stands)))
+        .order_by(identity.c.since, identity.c.kind, identity.c.value),
+    )
+    known: dict[str, list[Row]] = {}
+    for row in found:
+        known.setdefault(row["same_as"] or row["contact"], []).append(row)
+    return {id_: known.get(root, []) for id_, root in roots.items()}
+
+
 def _record(
     row: Mapping[str, Any],
     person: Mapping[str, Any] | None,
@@ -195,6 +203,7 @@ def _record(
                 size=f["size"],
                 sha256=f["sha256"],
                 url=links.file(f["envelope"], f["n"]) if f["sha256"] in kept else None,
+                omitted=f["omitted"],
             )
             for f in files
         ],

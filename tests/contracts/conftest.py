@@ -10,6 +10,7 @@ import pytest
 
 from outbox import send
 from tests import databases
+from tests.rigs import talk
 from tests.rigs.daemon import House, MovedClock, Points
 from tests.rigs.office import Office
 from tests.rigs.ways import WAYS, Way
@@ -64,4 +65,45 @@ def make(
 @pytest.fixture
 async def house(make: Make) -> AsyncIterator[House]:
     async with make() as house:
+        yield house
+
+
+# ---- the chat of the tests
+
+
+@pytest.fixture
+def far() -> talk.Far:
+    return talk.Far("one")
+
+
+@pytest.fixture
+def settings() -> dict[str, Any]:
+    """Settings of the channel `talk` beyond the plain ones; parametrized by tests."""
+    return {}
+
+
+@pytest.fixture
+def more() -> dict[str, Any]:
+    """Further configuration of the house; parametrized by tests."""
+    return {}
+
+
+@pytest.fixture
+async def talking(
+    office: Office,
+    tmp_path: Path,
+    database: Mapping[str, Any],
+    points: Points,
+    moved: MovedClock,
+    monkeypatch: pytest.MonkeyPatch,
+    far: talk.Far,
+    settings: dict[str, Any],
+    more: dict[str, Any],
+) -> AsyncIterator[House]:
+    """A house with a channel of the kind `talk`."""
+    talk.install(monkeypatch)
+    channels = {"talk": talk.settings(far, **settings), **more.get("channels", {})}
+    rest = {name: value for name, value in more.items() if name != "channels"}
+    config = office.config(tmp_path / "data", database, channels=channels, **rest)
+    async with House(config, tmp_path, points=points, clock=moved, connectors=talk.CONNECTORS) as house:
         yield house

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,30 +17,8 @@ NO_ACK = {"rules": {"default": {"acknowledgement": None}}}
 
 
 @pytest.fixture
-def far() -> talk.Far:
-    return talk.Far("one")
-
-
-@pytest.fixture
-def settings() -> dict[str, Any]:
-    return {}
-
-
-@pytest.fixture
-async def house(
-    office: Office,
-    tmp_path: Path,
-    database: Mapping[str, Any],
-    points: Points,
-    moved: MovedClock,
-    monkeypatch: pytest.MonkeyPatch,
-    far: talk.Far,
-    settings: dict[str, Any],
-) -> AsyncIterator[House]:
-    talk.install(monkeypatch)
-    config = office.config(tmp_path / "data", database, channels={"talk": talk.settings(far, **settings)})
-    async with House(config, tmp_path, points=points, clock=moved, connectors=talk.CONNECTORS) as house:
-        yield house
+async def house(talking: House) -> House:
+    return talking
 
 
 async def events(house: House, reference: str) -> list[Any]:

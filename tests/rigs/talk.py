@@ -288,3 +288,9 @@ async def post(house: Any, *events: Any, channel: str = "talk") -> dict[str, Any
         assert answer.status < 300, (answer.status, raw)
         told: dict[str, Any] = json.loads(raw) if raw else {}
         return told
+
+
+async def told(house: Any, reference: str, type_: str) -> list[Any]:
+    """The data of a record's events of a type."""
+    timeline = await house.ask("GET", f"/v1/records/{reference}/timeline")
+    return [one["data"] for one in timeline["events"] if one["type"] == type_]

@@ -1,0 +1,58 @@
+"""What a message tells about who somebody is: further identities of its contact, with evidence. Pure.
+
+Nothing is merged on a guess. An address that a person wrote about themselves is theirs while nobody else has
+it; one that another contact has is only proposed, for a person to decide.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from inbox.placing import Reading
+from model.draft import Identity
+from model.registration import Registration
+from model.tools import Ids
+from store.lookups import Findings
+from store.units import Insert
+
+
+def learn(reading: Reading, registration: Registration, found: Findings, made: Ids) -> list[Insert]:
+    """The new identities of the contact, and proposals where another contact has them."""
+    contact, at = registration.contact, registration.at
+    if contact is None or reading.draft.automatic or reading.draft.signal:
+        return []
+    inserts: list[Insert] = []
+    for one in reading.told:
+        owner = found.contacts.get((one.kind, one.value))
+        if owner is None:
+            inserts.append(identity(one, contact, f"wrote it in {registration.reference}", at))
+        elif owner != contact:
+            evidence = f"both gave it, the second one in {registration.reference}"
+            inserts.append(proposal(made, owner, contact, one, evidence, at))
+    return inserts
+
+
+def identity(one: Identity, contact: str, evidence: str, at: datetime) -> Insert:
+    """An identity of a contact; nothing when somebody has it."""
+    row = {"kind": one.kind, "value": one.value, "contact": contact, "evidence": evidence, "since": at}
+    return Insert("identity", row, ignore=True)
+
+
+def proposal(
+    made: Ids, contact: str, other: str, one: Identity, evidence: str, at: datetime, state: str = "proposed"
+) -> Insert:
+    """That two contacts may be, or are, one person; the same is not proposed twice."""
+    row = {
+        "id": made.new(),
+        "contact": contact,
+        "other": other,
+        "kind": one.kind,
+        "value": one.value,
+        "evidence": evidence,
+        "state": state,
+        "at": at,
+        "actor": "forebay",
+        "undone_at": None,
+        "undone_by": None,
+    }
+    return Insert("link", row, ignore=True)
