@@ -11,6 +11,7 @@ from connectors import (
     form,
     webhook,
     wechat,
+    wecom,
 )
 from connectors.contract import ConnectorSpec
 
@@ -20,6 +21,7 @@ SPECS: tuple[ConnectorSpec, ...] = (
     form.SPEC,
     webhook.SPEC,
     wechat.SPEC,
+    wecom.SPEC,
 )
 
 #: Kind to spec, read-only.

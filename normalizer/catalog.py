@@ -23,6 +23,7 @@ SPECS: tuple[ReaderSpec, ...] = (
     ReaderSpec("form", _reader("form")),
     ReaderSpec("webhook", _reader("webhook")),
     ReaderSpec("wechat", _reader("wechat")),
+    ReaderSpec("wecom", _reader("wecom")),
 )
 
 #: Kind to reader, read-only.

@@ -68,7 +68,7 @@ def draft(told: Tree, options: Mapping[str, Any]) -> Draft:
     if kind == "event" or kind not in _SAID:
         return _event(told, options) if at(told, "Event") else _unknown(told, f"[{kind or '?'}]", ())
     words = text.clean(_SAID[kind](told)).strip()
-    return Draft(text=words, full_text=words, parts=_parts(told, kind), extra=extra(told))
+    return Draft(text=words, full_text=words, parts=_parts(told, kind), extra=fields(told))
 
 
 def moment(told: Tree) -> datetime | None:
@@ -79,7 +79,7 @@ def moment(told: Tree) -> datetime | None:
         return None
 
 
-def extra(told: Tree) -> dict[str, str]:
+def fields(told: Tree) -> dict[str, str]:
     """Every other field by its name, tags inside tags by a dotted one."""
     found: dict[str, str] = {}
     _flatten({name: value for name, value in told.items() if name not in _HEAD}, "", found)
@@ -145,7 +145,7 @@ def _event(told: Tree, options: Mapping[str, Any]) -> Draft:
         return _unknown(told, f"[{event}]", (UNKNOWN,))
     if event == "subscribe" and at(told, "EventKey"):
         signal = "scanned"
-    found = extra(told)
+    found = fields(told)
     texts: Mapping[str, str] = options.get("menu_texts") or {}
     said = texts.get(at(told, "EventKey"))
     if signal == "menu" and (said is not None or (options.get("menu") == "message" and event == "click")):
@@ -156,7 +156,7 @@ def _event(told: Tree, options: Mapping[str, Any]) -> Draft:
 
 def _unknown(told: Tree, title: str, mute: tuple[str, ...]) -> Draft:
     """What nobody here knows, with everything that it holds, for a person to read."""
-    found = extra(told)
+    found = fields(told)
     lines = [title, at(told, "Content"), *(f"{name}: {value}" for name, value in found.items())]
     words = text.clean("\n".join(filter(None, lines))).strip()
     return Draft(text=words, full_text=words, opens="" if mute else "message", mute=mute, extra=found)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
 from connectors.contract import Answer, Batch, Request, Response
 from connectors.wechat import WechatSettings
-from connectors.wire import callbacks, sealed
-from model import message_xml, strict_json
+from connectors.wire import callbacks, pushed, sealed
+from model import message_xml
 from model.delivery import Message
 from model.envelope import Envelope
 from model.failures import Malformed, PermanentFailure, Reason, Unverified
 from model.health import Health, HealthState
-from model.message_xml import Tree, cdata, text
+from model.message_xml import Tree, text
 from model.tools import Tools
 
 
@@ -77,13 +75,8 @@ class Incoming:
         if len(message.text.encode("utf-8", "replace")) > self._settings.text_bytes or message.files:
             raise PermanentFailure(Reason.REQUEST, "too long for a passive reply")
         raw, key = self._opened(request)
-        told = message_xml.load(raw)
         now = str(int(self._tools.clock.now().timestamp()))
-        reply = (
-            f"<xml><ToUserName>{cdata(text(told, 'FromUserName'))}</ToUserName>"
-            f"<FromUserName>{cdata(text(told, 'ToUserName'))}</FromUserName><CreateTime>{now}</CreateTime>"
-            f"<MsgType><![CDATA[text]]></MsgType><Content>{cdata(message.text)}</Content></xml>"
-        )
+        reply = pushed.text_reply(message_xml.load(raw), message.text, now)
         if _encrypted(request):
             nonce, random = self._tools.ids.draw(8).hex(), self._tools.ids.draw(16)
             reply = sealed.reply(
@@ -101,38 +94,13 @@ class Incoming:
         sender = text(told, "FromUserName")
         return Envelope(
             account=self._settings.app_id,
-            source_id=source_id(told),
-            fingerprint=fingerprint(told),
+            source_id=pushed.source_id(told),
+            fingerprint=pushed.fingerprint(told),
             raw=raw,
             media_type="text/xml",
             order_key=f"{self._tools.name}:{callbacks.short(sender)}" if sender else None,
-            sent_at=sent_at(told),
+            sent_at=pushed.sent_at(told),
         )
-
-
-def source_id(told: Tree) -> str:
-    """MsgId and sender, since a MsgId alone is not unique; of an event its sender, time and name."""
-    sender, number = text(told, "FromUserName"), text(told, "MsgId")
-    if number:
-        return callbacks.short(f"{number}:{sender}")
-    if not (sender and text(told, "CreateTime")):
-        return "sha256:" + hashlib.sha256(strict_json.canonical(told)).hexdigest()
-    what = text(told, "Event") or text(told, "MsgType")
-    return callbacks.short(f"{sender}:{text(told, 'CreateTime')}:{what}")
-
-
-def fingerprint(told: Tree) -> str:
-    """Digest of what the sender made: without the number and the time that WeChat gave it."""
-    made = {name: value for name, value in told.items() if name not in ("MsgId", "CreateTime")}
-    return hashlib.sha256(strict_json.canonical(made)).hexdigest()
-
-
-def sent_at(told: Tree) -> datetime | None:
-    """CreateTime, which is in seconds."""
-    try:
-        return datetime.fromtimestamp(int(text(told, "CreateTime")), UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
 
 
 def _encrypted(request: Request) -> bool:

@@ -10,18 +10,25 @@ from typing import Any
 import pytest
 import yaml
 
-from connectors import form, webhook, wechat
+from connectors import form, webhook, wechat, wecom
 from destinations import http
 from tests.rigs.http import SECRET
 from tests.rigs.tools import Workbench
 from tests.rigs.wechat import AES_KEY
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ("channels/form.md", "channels/webhook.md", "channels/wechat.md", "destinations/http.md")
+PAGES = (
+    "channels/form.md",
+    "channels/webhook.md",
+    "channels/wechat.md",
+    "channels/wecom.md",
+    "destinations/http.md",
+)
 SPECS: Mapping[tuple[str, str], Any] = {
     ("channels", "form"): form.SPEC,
     ("channels", "webhook"): webhook.SPEC,
     ("channels", "wechat"): wechat.SPEC,
+    ("channels", "wecom"): wecom.SPEC,
     ("destinations", "http"): http.SPEC,
 }
 
