@@ -14,7 +14,7 @@ import urllib.request
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
 import psutil
 
@@ -49,8 +49,11 @@ class Program:
 
 
 @contextlib.contextmanager
-def _running(command: list[str], cores: Set[int]) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=HERE.parent)
+def running(
+    command: list[str], cores: Set[int], log: BinaryIO | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """A program for as long as the block lasts, on these cores only; `log` takes what it says to standard error."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, cwd=HERE.parent)
     try:
         pin(process.pid, cores)
         yield process
@@ -72,7 +75,7 @@ def pin(pid: int, cores: Set[int]) -> None:
 @contextlib.contextmanager
 def echo(cores: Set[int]) -> Iterator[Program]:
     """The bare echo."""
-    with _running([sys.executable, str(HERE / "echo.py")], cores) as process:
+    with running([sys.executable, str(HERE / "echo.py")], cores) as process:
         assert process.stdout is not None
         address = process.stdout.readline().strip()
         yield Program(process, int(address.rpartition(":")[2]))
@@ -151,16 +154,16 @@ class Daemon(Program):
 def daemon(folder: Path, cores: Set[int], *, by_mail: bool = False) -> Iterator[Daemon]:
     """The daemon with an empty data folder, ready. `by_mail`: acknowledgements become synced files of mail."""
     folder.mkdir(parents=True)
-    port, config = _free_port(), folder / "bench.yaml"
+    port, config = free_port(), folder / "bench.yaml"
     config.write_text(
         _CONFIG.format(port=port, data=folder / "var", reply_via="email: mail" if by_mail else "")
     )
     started = time.perf_counter()
-    with _running([sys.executable, "-m", "gateway", "run", "--config", str(config)], cores) as process:
+    with running([sys.executable, "-m", "gateway", "run", "--config", str(config)], cores) as process:
         yield Daemon(process, port, folder / "var", started).wait_until_ready()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])

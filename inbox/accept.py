@@ -113,7 +113,9 @@ class Acceptor:
         for row, envelope, one in zip(rows, envelopes, stored, strict=True):
             if row.values["claim"] is not None:
                 if one.claimed:
-                    raw = None if isinstance(envelope.raw, Spooled) else envelope.raw
+                    # What lies in a file by now is read from there: a queue of large ones would fill the memory.
+                    raw = envelope.raw if row.blob["place"] == "row" else None
+                    assert not isinstance(raw, Spooled)
                     self._hot.put(Hot(_stored(row.values, one), raw))
                 else:
                     self._hot.give_back()

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import uvloop
 
+from connectors.contract import Busy
 from connectors.email import SPEC, EmailSettings
 from model.failures import PermanentFailure
 from model.tools import Spooled
@@ -273,3 +274,21 @@ async def test_a_renewed_certificate_is_shown_without_a_restart(make: Make, tmp_
         trust = ssl.create_default_context(cafile=str(ca))
         await asyncio.to_thread(deliver, port(connector), trust, implicit=False, login=None)
     assert len(store.batches) == 1
+
+
+async def test_while_the_house_is_busy_no_large_mail_is_carried_for_nothing(
+    make: Make, bench: Workbench
+) -> None:
+    store = Store()
+    store.failure = Busy("full")
+    large, small = (
+        b"EHLO x\r\nMAIL FROM:<a@b.example> SIZE=%d\r\nQUIT\r\n" % size for size in (9_000_000, 900)
+    )
+    async with make(door()) as connector:
+        await connector.listen(store.accept)
+        assert b"250 2.1.0" in await say(port(connector), large)
+        assert (await bring(port(connector), mail(1))).startswith("452")
+        assert b"452 4.3.1" in await say(port(connector), large)
+        assert b"250 2.1.0" in await say(port(connector), small)
+        bench.clock.advance(5)
+        assert b"250 2.1.0" in await say(port(connector), large)
