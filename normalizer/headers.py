@@ -29,6 +29,8 @@ MESSAGE_ID = re.compile(r"<[^<>\s@]++(?:@[^<>\s@]++)++>")
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _ATOM = r"[^\s<>()\[\],;:\"@]"
 ADDRESS = re.compile(rf'(?<!{_ATOM}){_ATOM}++@{_ATOM}++|"[^"]{{0,80}}"@{_ATOM}++')
+#: What may end a mailbox, or begin the list of a group.
+SEPARATORS = re.compile(r"[,;:]")
 #: Longest field that is looked into, characters; a longer one is cut there.
 FIELD_LIMIT = 65_536
 
@@ -149,6 +151,9 @@ def mailboxes(value: str) -> list[Mailbox]:
 
 def _split(value: str) -> Iterator[str]:
     """Split at commas and semicolons that are not quoted, bracketed or in a comment; drop group names."""
+    if not SEPARATORS.search(value):
+        yield value[:FIELD_LIMIT]
+        return
     start = depth = 0
     quoted = angle = escaped = False
     for i, char in enumerate(value[:FIELD_LIMIT]):
@@ -282,6 +287,9 @@ def parameters(value: str) -> tuple[str, dict[str, str]]:
 
 
 def _pieces(value: str) -> Iterator[str]:
+    if '"' not in value:
+        yield from value.split(";")
+        return
     start = 0
     quoted = escaped = False
     for i, char in enumerate(value):

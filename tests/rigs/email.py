@@ -121,9 +121,10 @@ async def bring(
     sender: str = "customer@example.com",
     recipients: tuple[str, ...] = (ADDRESS,),
     hello: str = "EHLO",
+    seconds: float = 10,
 ) -> str:
     """Hand a mail to a door as a mail server does; the last answer (with LMTP's several, one a line)."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(seconds):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
             answer = await _answer(reader)
