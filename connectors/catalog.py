@@ -12,6 +12,7 @@ from connectors import (
     webhook,
     wechat,
     wecom,
+    weibo,
 )
 from connectors.contract import ConnectorSpec
 
@@ -22,6 +23,7 @@ SPECS: tuple[ConnectorSpec, ...] = (
     webhook.SPEC,
     wechat.SPEC,
     wecom.SPEC,
+    weibo.SPEC,
 )
 
 #: Kind to spec, read-only.

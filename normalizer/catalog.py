@@ -24,6 +24,7 @@ SPECS: tuple[ReaderSpec, ...] = (
     ReaderSpec("webhook", _reader("webhook")),
     ReaderSpec("wechat", _reader("wechat")),
     ReaderSpec("wecom", _reader("wecom")),
+    ReaderSpec("weibo", _reader("weibo")),
 )
 
 #: Kind to reader, read-only.

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from connectors import form, webhook, wechat, wecom
+from connectors import form, webhook, wechat, wecom, weibo
 from destinations import http
 from tests.rigs.http import SECRET
 from tests.rigs.tools import Workbench
@@ -22,6 +22,7 @@ PAGES = (
     "channels/webhook.md",
     "channels/wechat.md",
     "channels/wecom.md",
+    "channels/weibo.md",
     "destinations/http.md",
 )
 SPECS: Mapping[tuple[str, str], Any] = {
@@ -29,6 +30,7 @@ SPECS: Mapping[tuple[str, str], Any] = {
     ("channels", "webhook"): webhook.SPEC,
     ("channels", "wechat"): wechat.SPEC,
     ("channels", "wecom"): wecom.SPEC,
+    ("channels", "weibo"): weibo.SPEC,
     ("destinations", "http"): http.SPEC,
 }
 
