@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 import nh3
 from aiohttp import web
 from pydantic import ValidationError
@@ -11,12 +14,12 @@ from console import pages, replies
 from console.links import Links
 from console.problems import Problem, invalid, verbs_spoken
 from console.seats import Fields, Seats, see_other, word
-from console.services import Scope
+from console.services import Facts, Scope
 from console.sessions import Brake, Session
 from console.story import tell
 from model import record as canon
 from model.states import RecordState
-from store import boxes, views
+from store import boxes, people, views, windows
 
 _PAGE = 50
 #: The customer's own HTML: no script, nothing fetched, no way out of the frame.
@@ -44,6 +47,7 @@ class Desk:
             web.get("/desk/records/{reference}", needs(self.record)),
             web.get("/desk/records/{reference}/html", needs(self.html)),
             web.post("/desk/records/{reference}/replies", needs(self.reply)),
+            web.post("/desk/records/{reference}/contact", needs(self.contact)),
         ]
 
     async def start(self, request: web.Request, session: Session) -> web.Response:
@@ -115,6 +119,9 @@ class Desk:
             return views.canonicals(connection, found[:_PAGE], self._links), following
 
         found, following = await self._services.store.read(query)
+        now = self._services.clock.now()
+        ids = [one.id for one in found if one.id]
+        closing = await self._services.store.read(lambda c: windows.of_records(c, ids, now))
         older = request.rel_url.update_query(before=following).path_qs if following else None
         return await self._seats.render(
             request,
@@ -122,6 +129,7 @@ class Desk:
             "records.html",
             records=found,
             older=older,
+            closing={id_: _minutes(until - now) for id_, until in closing.items()},
             chosen=chosen,
             channels=[one["name"] for one in self._services.health() if one.get("role") == "channel"],
             states=list(RecordState),
@@ -135,7 +143,7 @@ class Desk:
     ) -> web.Response:
         reference = request.match_info["reference"]
 
-        def query(connection: Connection) -> dict[str, object] | None:
+        def query(connection: Connection) -> dict[str, Any] | None:
             row = views.record(connection, reference)
             if row is None:
                 return None
@@ -150,6 +158,8 @@ class Desk:
         found = await self._services.store.read(query)
         if found is None:
             raise Problem(404, "there is no such record")
+        owner = found["row"]["contact"]
+        person = await self._services.store.read(lambda c: people.show(c, owner)) if owner else None
         page = await self._seats.render(
             request,
             session,
@@ -160,10 +170,30 @@ class Desk:
             problem=problem,
             sent="sent" in request.query,
             links=self._links,
+            way=await self._way(reference),
+            ties=[one for one in person["links"] if one["state"] in ("linked", "proposed")] if person else [],
             **found,
         )
         page.set_status(status)
         return page
+
+    async def _way(self, reference: str) -> Facts | None:
+        """How an answer would go now; the page tells it before anybody writes."""
+        try:
+            return await self._services.outbox.way(reference, None)
+        except (LookupError, ValueError):
+            return None
+
+    async def contact(self, request: web.Request, session: Session) -> web.Response:
+        """Say that two contacts are one person, or that they are not."""
+        posted = await self._seats.fields(request, session)
+        contacts, link = self._services.contacts, word(posted, "link")
+        with verbs_spoken():
+            if word(posted, "verb") == "same":
+                await contacts.link(link=link, contact=None, other=None, evidence="", actor=session.name)
+            else:
+                await contacts.unlink(link, actor=session.name)
+        return see_other(f"/desk/records/{request.match_info['reference']}")
 
     async def html(self, request: web.Request, session: Session) -> web.Response:
         """The customer's HTML for the sandboxed frame; sanitised once more, whatever stored it."""
@@ -200,6 +230,10 @@ class Desk:
                 request, session, draft=draft, problem=problem.detail, status=problem.status
             )
         return see_other(f"/desk/records/{reference}?sent#answer")
+
+
+def _minutes(span: timedelta) -> int:
+    return int(span.total_seconds() // 60)
 
 
 def _files(posted: Fields) -> list[replies.File]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -33,6 +33,8 @@ class Chapter:
     who: str = ""
     text: str = ""
     delivery: Row | None = field(default=None, compare=False)
+    parts: int = 1
+    """Deliveries that the answer went in."""
 
 
 def tell(record: Row, events: Iterable[Row], deliveries: Iterable[Row]) -> list[Chapter]:
@@ -40,7 +42,7 @@ def tell(record: Row, events: Iterable[Row], deliveries: Iterable[Row]) -> list[
     first = record["text"] or record["full_text"]
     chapters = [Chapter("customer", record["received_at"], "message", text=first)]
     chapters += [_event(row) for row in events if not _told_elsewhere(row)]
-    chapters += [_delivery(row) for row in deliveries]
+    chapters += [_answer(rows) for rows in _together(deliveries)]
     return sorted(chapters, key=lambda chapter: (chapter.at, _RANK[chapter.side]))
 
 
@@ -48,6 +50,29 @@ def _told_elsewhere(row: Row) -> bool:
     """Whether a delivery tells it: answers that were queued, and how the house's tries went."""
     by_house: bool = row["type"].startswith("delivery.") and row["actor"] == _HOUSE
     return by_house or bool(row["type"] == EventType.REPLY_QUEUED)
+
+
+def _together(deliveries: Iterable[Row]) -> list[list[Row]]:
+    """The deliveries of each message: those of one that went in parts stand together, in order."""
+    found: dict[str, list[Row]] = {}
+    for row in deliveries:
+        part = row["body"].get("part")
+        found.setdefault(part["answer"] if part else row["id"], []).append(row)
+    return [
+        sorted(rows, key=lambda row: (row["body"].get("part") or {}).get("n", 0)) for rows in found.values()
+    ]
+
+
+def _answer(rows: list[Row]) -> Chapter:
+    """One message, however many parts it went in; it stands as the part that is furthest from delivered does."""
+    chapter = _delivery(rows[0])
+    if len(rows) == 1:
+        return chapter
+    lagging = next((row for row in rows if row["state"] != DeliveryState.DELIVERED), rows[-1])
+    files = [file for row in rows for file in row["body"].get("files", ())]
+    text = "".join(row["body"].get("text", "") for row in rows)
+    shown = {**lagging, "body": {**lagging["body"], "files": files if lagging is rows[0] else []}}
+    return replace(chapter, text=text, delivery=shown, parts=len(rows))
 
 
 def _delivery(row: Row) -> Chapter:

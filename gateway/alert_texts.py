@@ -20,6 +20,7 @@ SENTENCES: Mapping[str, Words] = {
         "See `forebay inbox list --state quarantined`.",
         AlertKind.DISK: "The disk is almost full: {free_mb} MB are free.",
         AlertKind.BACKLOG: "Messages wait for {minutes} minutes: the way in or out does not keep up.",
+        AlertKind.WINDOW: "{subject}: customers who wait for an answer, and whose reply window closes soon: {n}.",
     },
     "zh-CN": {
         AlertKind.FAILING: "{subject} 出现故障：{detail}。{repair}",
@@ -31,6 +32,7 @@ SENTENCES: Mapping[str, Words] = {
         AlertKind.QUARANTINED: "无法读取的消息：{n} 条。请查看 `forebay inbox list --state quarantined`。",
         AlertKind.DISK: "磁盘空间不足：仅剩 {free_mb} MB。",
         AlertKind.BACKLOG: "消息已等待 {minutes} 分钟：收发处理跟不上。",
+        AlertKind.WINDOW: "{subject}：有 {n} 位等待答复的顾客，其回复窗口即将关闭。",
     },
 }
 HEADS: Mapping[str, Mapping[str, str]] = {
@@ -62,6 +64,7 @@ NAMES: Mapping[str, Words] = {
         AlertKind.QUARANTINED: "quarantined messages",
         AlertKind.DISK: "disk almost full",
         AlertKind.BACKLOG: "backlog",
+        AlertKind.WINDOW: "reply windows close soon",
     },
     "zh-CN": {
         AlertKind.FAILING: "故障",
@@ -72,6 +75,7 @@ NAMES: Mapping[str, Words] = {
         AlertKind.QUARANTINED: "消息被隔离",
         AlertKind.DISK: "磁盘空间不足",
         AlertKind.BACKLOG: "积压",
+        AlertKind.WINDOW: "回复窗口即将关闭",
     },
 }
 

@@ -29,6 +29,7 @@ class AlertKind(StrEnum):
     QUARANTINED = "quarantined"
     DISK = "disk"
     BACKLOG = "backlog"
+    WINDOW = "window"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,8 @@ class Observations:
     quarantined: int = 0
     disk_free: int | None = None
     """Bytes free where the data folder is."""
+    windows_closing: Mapping[str, int] = field(default_factory=dict)
+    """By channel, customers who wait for an answer and can soon no longer be answered."""
     oldest_waiting: datetime | None = None
     """Since when the envelope or due delivery that has waited longest waits."""
 
@@ -85,6 +88,7 @@ def evaluate(seen: Observations, now: datetime, settings: AlertSettings) -> dict
         found.append(Alert(AlertKind.QUARANTINED, facts={"n": seen.quarantined}))
     if seen.disk_free is not None and seen.disk_free < settings.disk_free_bytes:
         found.append(Alert(AlertKind.DISK, facts={"free_mb": seen.disk_free // 1_000_000}))
+    found += [Alert(AlertKind.WINDOW, name, {"n": n}) for name, n in seen.windows_closing.items() if n]
     waited = now - seen.oldest_waiting if seen.oldest_waiting else timedelta()
     if waited > settings.backlog_age:
         found.append(Alert(AlertKind.BACKLOG, facts={"minutes": int(waited.total_seconds() // 60)}))

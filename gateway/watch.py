@@ -136,6 +136,9 @@ class Watch:
             dead=counts["deliveries"].get("dead", 0),
             quarantined=counts["envelopes"].get("quarantined", 0),
             disk_free=await store.check_room(),
+            windows_closing=await store.read(
+                lambda c: windows.waiting_for(c, now, now + self._settings.window_before)
+            ),
             oldest_waiting=oldest,
         )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, and_, exists, func, select
 
@@ -110,12 +109,13 @@ def waiting_for(connection: Connection, now: datetime, before: datetime) -> dict
     return counts
 
 
-def states(connection: Connection, conversations: Collection[str], now: datetime) -> dict[str, Any]:
-    """Until when each conversation stands open; None for one that was open once. For lists."""
-    o = opening.c
+def of_records(connection: Connection, records: Collection[str], now: datetime) -> dict[str, datetime]:
+    """Until when the customers of these records can be answered, of those who wait and can; for lists."""
+    o, r = opening.c, record.c
     query = (
-        select(o.conversation, func.max(o.until).label("until"))
-        .where(o.conversation.in_(list(conversations)))
-        .group_by(o.conversation)
+        select(r.id, func.max(o.until).label("until"))
+        .join_from(record, opening, o.conversation == r.conversation)
+        .where(r.id.in_(list(records)), among(r.state, UNSETTLED_WINDOWS), o.until > now)
+        .group_by(r.id)
     )
-    return {row.conversation: row.until if row.until > now else None for row in connection.execute(query)}
+    return {row.id: row.until for row in connection.execute(query)}

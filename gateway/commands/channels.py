@@ -49,7 +49,7 @@ def list_(config: Config = None, as_json: Json = False) -> None:
 
 @app.command()
 def probe(name: Name, config: Config = None, as_json: Json = False) -> None:
-    """Make a real round trip now; exits with 69 when it fails."""
+    """Make a real round trip to the far side now; with the repair step, and exit code 69, when it fails."""
     found = shared.post(config, f"/v1/channels/{shared.quoted(name)}/probe")
     if as_json:
         terminal.dump(found)

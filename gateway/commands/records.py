@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import mimetypes
+import sys
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -76,14 +77,17 @@ def show(reference: Reference, config: Config = None, as_json: Json = False) -> 
     """Show one record with its timeline; --json gives the canonical record."""
     path = f"/v1/records/{shared.quoted(reference)}"
 
-    async def both(house: Control) -> tuple[dict[str, Any], dict[str, Any]]:
-        return await house.get(path), ({} if as_json else await house.get(f"{path}/timeline"))
+    async def all_of_it(house: Control) -> tuple[dict[str, Any], dict[str, Any], str]:
+        record = await house.get(path)
+        if as_json:
+            return record, {}, ""
+        return record, await house.get(f"{path}/timeline"), await _way(house, path, None)
 
-    record, timeline = shared.with_house(config, both)
+    record, timeline, way = shared.with_house(config, all_of_it)
     if as_json:
         terminal.dump(record)
         return
-    _print(record)
+    _print(record, way)
     columns = [
         Column("AT", lambda one: when(one["at"])),
         Column("WHAT", lambda one: str(one["type"])),
@@ -105,7 +109,31 @@ def show(reference: Reference, config: Config = None, as_json: Json = False) -> 
         terminal.table(timeline["deliveries"], sent, "")
 
 
-def _print(record: dict[str, Any]) -> None:
+async def _way(house: Control, path: str, channel: str | None) -> str:
+    """How an answer would go now, in a line; told before it is written."""
+    try:
+        way = await house.get(f"{path}/way", channel=channel)
+    except Trouble as trouble:
+        return str(trouble)
+    window, by = way["window"], way["carried_by"]
+    goes = f"by {way['channel']}" + (f" to {way['to']}" if way["to"] else "")
+    if window is None:
+        return goes
+    if window["open"]:
+        left = window["messages_left"]
+        many = "" if left is None else f", {terminal.count(left, 'message')} left"
+        return f"{goes}; the reply window closes in {_span(window['closes_in_minutes'])}{many}"
+    closed = f"the reply window of {way['channel']} is closed"
+    if by is None:
+        return f"{closed}: an answer is held until the customer writes again"
+    return f"{closed}: an answer goes by {by}"
+
+
+def _span(minutes: int) -> str:
+    return f"{minutes} minutes" if minutes < 120 else f"{minutes // 60} hours"
+
+
+def _print(record: dict[str, Any], way: str) -> None:
     who = record["contact"]
     known = [f"{one['kind']} {one['value']}" for one in who["identities"]]
     terminal.facts(
@@ -120,6 +148,7 @@ def _print(record: dict[str, Any]) -> None:
             ("department", record["department"]),
             ("missing", record["missing"]),
             ("repeat of", record["repeat_of"]),
+            ("an answer", way),
             ("attachments", [f"{a['filename']} ({terminal.size(a['size'])})" for a in record["attachments"]]),
             ("omissions", record["omissions"]),
         ],
@@ -144,12 +173,28 @@ def reply(
     key: Annotated[
         str | None, typer.Option("--key", help="Idempotency key: the same key twice is one answer.")
     ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only tell how an answer would go now: window, channel, fallback.")
+    ] = False,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Answer a customer: by the channel they used, in their thread. The text: --text, --file, or - for input."""
+    """Answer a customer: by the channel they used, in their thread. The text: --text, --file, or - for input.
+
+    Before a text is read from a terminal, it is told whether the customer's reply window is open, and else what will
+    carry the answer.
+    """
+    path = f"/v1/records/{shared.quoted(reference)}"
+    if check:
+        if as_json:
+            terminal.dump(shared.get(config, f"{path}/way", channel=channel))
+        else:
+            terminal.say(shared.with_house(config, lambda house: _way(house, path, channel)))
+        return
     if stdin not in (None, "-") or sum(one is not None for one in (stdin, text, file)) != 1:
         raise Trouble("give the text once: --text TEXT, --file FILE, or - for standard input", Exit.USAGE)
+    if stdin == "-" and sys.stdin.isatty():
+        terminal.warn(shared.with_house(config, lambda house: _way(house, path, channel)))
     body = {
         "text": text if text is not None else shared.read_text(file or "-"),
         "attachments": [_attachment(path) for path in attach or []],
@@ -158,12 +203,15 @@ def reply(
         "expects_answer": expects_answer,
     }
     headers = {"Idempotency-Key": key or uuid.uuid4().hex}
-    path = f"/v1/records/{shared.quoted(reference)}/replies"
-    found = shared.with_house(config, lambda house: house.post(path, body, headers))
+    found = shared.with_house(config, lambda house: house.post(f"{path}/replies", body, headers))
     if as_json:
         terminal.dump(found)
         return
     terminal.say(f"The answer to {found.get('reference', reference)} is in the outbox ({found['id']}).")
+    if found.get("held"):
+        terminal.warn("The customer's reply window is closed: it is held until they write again.")
+    elif found.get("carried_by") not in (None, "window"):
+        terminal.warn(f"The customer's reply window is closed: it goes by {found['carried_by']}.")
 
 
 def _attachment(path: Path) -> dict[str, str]:

@@ -69,6 +69,9 @@ class Inbox(Verbs):
 
 
 class Outbox(Verbs):
+    window: Mapping[str, Any] | None = None
+    """What `way` tells of the customer's reply window."""
+
     async def list(self, **given: Any) -> Sequence[Mapping[str, Any]]:
         return [await self._called("list", **given)]
 
@@ -90,9 +93,25 @@ class Outbox(Verbs):
     async def resolve(self, ids: Sequence[str], *, delivered: bool, actor: str) -> Mapping[str, Any]:
         return await self._called("resolve", ids=ids, delivered=delivered, actor=actor)
 
+    async def way(self, reference: str, channel: str | None) -> Mapping[str, Any]:
+        if self.window is None:
+            raise ValueError("there is no way")
+        return {"reference": reference, "channel": "talk", "to": None, **self.window}
+
     async def reply(self, reference: str, **given: Any) -> Mapping[str, Any]:
         await self._called("reply", reference=reference, **given)
         return {"delivery": f"delivery-{len(self.calls)}", "state": "waiting"}
+
+
+class Contacts(Verbs):
+    async def show(self, named: str) -> Mapping[str, Any]:
+        return await self._called("show", named=named)
+
+    async def link(self, **given: Any) -> Mapping[str, Any]:
+        return await self._called("link", **given)
+
+    async def unlink(self, link: str, **given: Any) -> Mapping[str, Any]:
+        return await self._called("unlink", link=link, **given)
 
 
 class Channels(Verbs):
@@ -116,6 +135,7 @@ class House:
         self.store, self.clock, self.ids = store, clock, ids
         self.log = RecordingLog()
         self.inbox, self.outbox, self.channels = Inbox(), Outbox(), Channels()
+        self.contacts = Contacts()
         self.administered: list[tuple[str, Mapping[str, Any], str]] = []
         self.waited: list[tuple[int, float]] = []
         self.on_wait: Callable[[], Any] | None = None
@@ -142,6 +162,7 @@ class House:
             "tokens": KnownTokens(),
             "inbox": self.inbox,
             "outbox": self.outbox,
+            "contacts": self.contacts,
             "channels": self.channels,
             "admin": self._admin,
             "health": lambda: self.health,
