@@ -60,8 +60,8 @@ def claim(
         other.c.order_key.is_not(None),
         or_(
             other.c.state == "claimed",
-            # One that waits for a time of its own, a report, holds nobody up.
-            (other.c.state == "waiting") & (other.c.id < e.c.id) & other.c.not_before.is_(None),
+            # One that waits for a time of its own, a report, holds nobody up before that time.
+            (other.c.state == "waiting") & (other.c.id < e.c.id) & _may(other.c.not_before, now),
         ),
     )
     chosen = (
