@@ -13,6 +13,7 @@ methods; there are no flags, and no method that only refuses:
     Responder    respond(request, message)         pure; a message that rides on the source's own request
     Listener     listen(accept)                    has a door that is not HTTP (SMTP); answers after accept
     Sender       send(message) -> Receipt          one try; message.key is the idempotency key
+    Publisher    published(key, at) -> Receipt     pure; a Sender whose messages are sent by being stored
     Resolver     resolve(message) -> Receipt|None  after Uncertain: looks up whether it was taken
     Splitter     parts(message) -> messages        pure; what needs several calls at the far side, one each
     Downloader   download(reference) -> Media      files that a source only names, and that expire there
@@ -206,6 +207,18 @@ class Sender(Protocol):
 
     async def send(self, message: Message) -> Receipt:
         """One try. Raises TemporaryFailure, PermanentFailure or Uncertain."""
+
+
+@runtime_checkable
+class Publisher(Protocol):
+    """A Sender whose far side is a page of ours: a message is there as soon as its row is stored.
+
+    There is no I/O to announce and none that could fail, so an acknowledgement is published in the same
+    commit as its record. What was not planned as published (a reply, a paused channel) goes through `send`.
+    """
+
+    def published(self, key: str, at: datetime) -> Receipt:
+        """The receipt of a message with this key that is stored at that time; pure."""
 
 
 @runtime_checkable

@@ -8,11 +8,12 @@ from typing import Any
 
 from inbox.placing import Place, Reading
 from model import ids
+from model.delivery import Outcome
 from model.draft import Draft
 from model.envelope import StoredEnvelope
 from model.event import EventType
 from model.registration import Registration
-from model.states import EnvelopeState, RecordState
+from model.states import DeliveryState, EnvelopeState, RecordState
 from model.tools import Ids
 from store.lookups import Twin
 from store.units import Guard, Insert, Unit, Update
@@ -93,10 +94,34 @@ def register(
     if twin:
         data["repeat_of"] = twin.record
     inserts.append(event(made, EventType.REGISTERED, registration, data))
+    for row in deliveries:
+        if row["state"] == DeliveryState.DELIVERED.value:
+            inserts += _carried_out(row, registration, made)
     guard = close(
         envelope, EnvelopeState.REGISTERED, registration.at, record=registration.record, reason=None
     )
     return Unit(guard, tuple(inserts), label="process.registered")
+
+
+def _carried_out(row: Mapping[str, Any], registration: Registration, made: Ids) -> list[Insert]:
+    """What a delivery that is sent by being stored leaves behind, as any other does: its try and its event."""
+    tried = {
+        "delivery": row["id"],
+        "n": row["attempts"],
+        "claim": row["id"],
+        "phase": "ended",
+        "outcome": Outcome.DELIVERED.value,
+        "started_at": registration.at,
+        "ended_at": registration.at,
+    }
+    data = {
+        "delivery": row["id"],
+        "purpose": row["purpose"],
+        "target": row["target"],
+        "remote_id": row["remote_id"],
+    }
+    told = event(made, EventType.DELIVERY_DELIVERED, registration, data)
+    return [Insert("attempt", tried), told]
 
 
 def join(

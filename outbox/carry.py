@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from connectors.channel import Channel
-from connectors.contract import Resolver
+from connectors.contract import Publisher, Resolver
 from destinations.contract import Destination, DestinationSettings, DestinationSpec, HandOver
 from model.delivery import Delivery, Message, Purpose, Receipt
 from model.failures import PAUSING, PermanentFailure, Reason, SendFailure
@@ -75,6 +75,7 @@ def channel_target(
         send=send,
         resolve=resolve if isinstance(connector, Resolver) else None,
         open=lambda: channel.open,
+        published=connector.published if isinstance(connector, Publisher) else None,
         told=told,
         rides=lambda delivery: (
             delivery.purpose is Purpose.ACKNOWLEDGEMENT and slots.is_open(delivery.target, delivery.envelope)

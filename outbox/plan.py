@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 from connectors.channel import Channel
 from model import ids as identifiers
-from model.delivery import Purpose
+from model.delivery import Purpose, Receipt
 from model.draft import Draft, Identity
 from model.event import EventType
 from model.registration import Planned, Registration
@@ -27,6 +28,10 @@ class Places(Protocol):
     """The dispatcher's places for deliveries that are sent as soon as they are committed."""
 
     def reserve(self, target: str) -> bool: ...
+
+    def publish(self, target: str, key: str, at: datetime) -> Receipt | None: ...
+
+    def published(self, target: str, purpose: str) -> None: ...
 
     def give_back(self) -> None: ...
 
@@ -85,6 +90,8 @@ class Planner:
                     self._places.give_back()
             elif committed and row["state"] == DeliveryState.WAITING.value:
                 self._places.wake()
+            elif committed and row["state"] == DeliveryState.DELIVERED.value:
+                self._places.published(row["target"], row["purpose"])
         if committed and planned.wake:
             self._places.wake()
 
@@ -225,12 +232,16 @@ class Planner:
         prefix: str,
         body: Mapping[str, Any],
     ) -> dict[str, Any]:
-        """A delivery; born claimed when nothing can stand before it and the dispatcher has a place."""
+        """A delivery; with nothing before it that could stand in its way it is born delivered where its row
+        is all that sending takes, else born claimed when the dispatcher has a place.
+        """
+        key = f"{prefix}:{registration.envelope}"
         alone = not registration.joined and registration.conversation is None
-        hot = alone and self._places.reserve(target)
-        return rows.row(
+        receipt = self._places.publish(target, key, registration.at) if alone else None
+        hot = alone and receipt is None and self._places.reserve(target)
+        made = rows.row(
             self._ids,
-            key=f"{prefix}:{registration.envelope}",
+            key=key,
             purpose=purpose,
             target=target,
             record=registration.record,
@@ -242,6 +253,7 @@ class Planner:
             state=DeliveryState.CLAIMED if hot else DeliveryState.WAITING,
             owner=self._store.owner,
         )
+        return made if receipt is None else rows.delivered(made, receipt)
 
 
 def _sender_first(draft: Draft) -> Sequence[Identity]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from model.delivery import DOWNSTREAM, Purpose
+from model.delivery import DOWNSTREAM, Purpose, Receipt
 from model.draft import Identity
 from model.states import DeliveryState
 from model.tools import Ids
@@ -62,6 +62,12 @@ def row(
 def domain_of(to: Identity | None) -> str | None:
     """The mail domain that a delivery counts for."""
     return to.value.rpartition("@")[2] if to and to.kind == "email" else None
+
+
+def delivered(row: dict[str, Any], receipt: Receipt) -> dict[str, Any]:
+    """A new delivery that its own row carries out, in one try."""
+    row["state"], row["settled_at"] = DeliveryState.DELIVERED.value, receipt.accepted_at
+    return row | {"attempts": 1, "remote_id": receipt.remote_id}
 
 
 def message_body(

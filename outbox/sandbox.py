@@ -54,6 +54,15 @@ class Part:
     """The values that it names, wherever it does, with a line of each."""
 
     def render(self, values: Mapping[str, Any]) -> str:
+        """The text; TemplateFailure with the line of what went wrong, or when there is too much of it."""
+        try:
+            # Without the layer that translates the lines of errors.
+            made = "".join(self.template.root_render_func(self.template.new_context(dict(values))))
+        except Exception:
+            return self._rendered(values)
+        return made if len(made) <= MAX_OUTPUT else self._rendered(values)
+
+    def _rendered(self, values: Mapping[str, Any]) -> str:
         size, chunks = 0, []
         try:
             for chunk in self.template.generate(values):

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from model.delivery import Delivery, Receipt
@@ -91,6 +91,20 @@ class Dispatcher:
             return False
         self._reserved += 1
         return True
+
+    def publish(self, target: str, key: str, at: datetime) -> Receipt | None:
+        """The receipt of a message that its row alone publishes; None when it must go the way of all others."""
+        found = self._targets.get(target)
+        if found is None or found.published is None or found.rate is not None or not self._ready(found):
+            return None
+        return found.published(key, at)
+
+    def published(self, target: str, purpose: str) -> None:
+        """Learn that the row of a published message is committed."""
+        if (found := self._targets.get(target)) is not None:
+            found.told(None)
+        if self._count:
+            self._count(target, purpose, "delivered")
 
     def give_back(self) -> None:
         self._reserved -= 1

@@ -88,6 +88,8 @@ class Target:
     """Looks up whether an uncertain delivery was taken, where the far side can tell."""
     open: Callable[[], bool]
     """Whether an operator lets it send."""
+    published: Callable[[str, datetime], Receipt] | None = None
+    """The receipt of a message that is sent by being stored, where the target is a page of ours."""
     told: Callable[[SendFailure | None], None] = lambda failure: None
     """Hears how each try went, for the health of the channel."""
     rides: Callable[[Delivery], bool] = lambda delivery: False

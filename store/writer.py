@@ -127,6 +127,8 @@ class Writer:
         self._hook = hook
         self._queue: deque[_Work] = deque()
         self._ready = threading.Condition()
+        self._idle = self._gathering = 0
+        """Writers that wait for work, and those that wait for more of it."""
         self._stopping = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._threads = [
@@ -179,9 +181,11 @@ class Writer:
         if isinstance(what, Unit):
             flush.check(what)
         work = _Work(what, self._loop.create_future(), label)
-        with self._ready:
-            self._queue.append(work)
-            self._ready.notify()
+        self._queue.append(work)
+        # A writer says that it waits before it looks at the queue: either it sees this work, or we see it wait.
+        if self._idle or (self._gathering and len(self._queue) >= self._batch):
+            with self._ready:
+                self._ready.notify()
         arrives = isinstance(what, Acceptance)
         self.arriving += arrives
         try:
@@ -213,12 +217,19 @@ class Writer:
 
     def _take(self, busy: bool) -> list[_Work] | None:
         with self._ready:
-            while not self._queue:
-                if self._stopping:
-                    return None
-                self._ready.wait()
+            self._idle += 1
+            try:
+                while not self._queue:
+                    if self._stopping:
+                        return None
+                    self._ready.wait()
+            finally:
+                self._idle -= 1
             if busy and len(self._queue) < self._batch and not self._stopping:
+                # Not woken by each piece that arrives, but by the one that makes the group whole.
+                self._gathering += 1
                 self._ready.wait_for(lambda: len(self._queue) >= self._batch or self._stopping, self._linger)
+                self._gathering -= 1
             works: list[_Work] = []
             later: list[_Work] = []
             clash = flush.clashes()

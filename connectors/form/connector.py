@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
@@ -23,7 +24,7 @@ from model.tools import Tools
 
 
 class FormConnector:
-    """Receiver, Answerer and Sender of the kind `form`."""
+    """Receiver, Answerer, Sender and Publisher of the kind `form`."""
 
     def __init__(self, settings: FormSettings, tools: Tools) -> None:
         self._settings = settings
@@ -77,7 +78,10 @@ class FormConnector:
 
     async def send(self, message: Message) -> Receipt:
         """The customer's status page shows every delivered message: it is published by being delivered."""
-        return Receipt(remote_id=message.key, accepted_at=self._tools.clock.now())
+        return self.published(message.key, self._tools.clock.now())
+
+    def published(self, key: str, at: datetime) -> Receipt:
+        return Receipt(remote_id=key, accepted_at=at)
 
     def _check(self, form: body.Form) -> None:
         """Malformed, in words that may be shown to whoever posted, when the form is outside our limits."""

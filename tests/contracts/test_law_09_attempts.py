@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from model.event import EventType
 from tests.contracts.conftest import Make
-from tests.rigs import email
+from tests.rigs import email, form
 from tests.rigs.daemon import House, Points
 from tests.rigs.http import Drop, Got, Hang, Refuse
 from tests.rigs.office import Office
@@ -145,3 +146,25 @@ async def test_no_answer_at_all_is_uncertain_after_the_time_for_it(make: Make, o
 
 async def _state(house: House, purpose: str, state: str) -> bool:
     return [one["state"] for one in await house.deliveries(purpose)] == [state]
+
+
+async def test_what_a_page_of_ours_shows_is_delivered_by_the_commit_of_its_record(
+    make: Make, office: Office
+) -> None:
+    """No I/O, so nothing to announce; the try and the event are there as for any other delivery."""
+    async with make(channels={**office.channels(), "form": form.settings()}) as house:
+        await Form().bring(house, 1, office=office)
+        await house.idle()
+        (ack,) = await house.deliveries("acknowledgement")
+        assert (ack["state"], ack["attempts"]) == ("delivered", 1)
+        tries = await house.rows("attempt")
+        (ours,) = [one for one in tries if one["delivery"] == ack["id"]]
+        assert (ours["n"], ours["outcome"]) == (1, "delivered")
+        told = [one["type"] for one in await house.rows("event")]
+        assert told[:2] == [EventType.REGISTERED.value, EventType.DELIVERY_DELIVERED.value]
+        assert ours["started_at"] == ours["ended_at"]
+        (record,) = await house.records()
+        assert (await house.reply(record["reference"], "We mended it."))[0] == 202
+        await house.idle()
+        (reply,) = await house.deliveries("reply")
+        assert reply["state"] == "delivered"
