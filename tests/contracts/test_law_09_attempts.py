@@ -6,7 +6,7 @@ import asyncio
 
 from model.event import EventType
 from tests.contracts.conftest import Make
-from tests.rigs import email, form
+from tests.rigs import email
 from tests.rigs.daemon import House, Points
 from tests.rigs.http import Drop, Got, Hang, Refuse
 from tests.rigs.office import Office
@@ -152,7 +152,7 @@ async def test_what_a_page_of_ours_shows_is_delivered_by_the_commit_of_its_recor
     make: Make, office: Office
 ) -> None:
     """No I/O, so nothing to announce; the try and the event are there as for any other delivery."""
-    async with make(channels={**office.channels(), "form": form.settings()}) as house:
+    async with make(channels={"form": {"reply_via": None}}) as house:
         await Form().bring(house, 1, office=office)
         await house.idle()
         (ack,) = await house.deliveries("acknowledgement")
