@@ -94,31 +94,49 @@ QUOTE_MARK = re.compile(r"^\s{0,3}[>＞](?!\S*<\S)")
 #: The delimiter of a signature (RFC 3676 §4.3), also without its blank and with underscores.
 SIGNATURE = re.compile(r"^(?:--|__|—|——|–|\|\s{0,3}\|)\s*$")
 DASHED_NAME = re.compile(r"^-\s{0,2}[A-Z]\w+(?: [A-Z]\w+){0,2}\s*$")
+_PHONES = (
+    r"(?:iphon\w*|ipad\w*|android|outlook|smartphone|galaxy|samsung|huawei|honor|xiaomi|redmi|oppo|vivo|oneplus"
+    r"|nokia|blackberry|proton|yahoo|gmail|yandex|яндекс|foxmail)"
+)
+_CHINESE_PHONES = (
+    r"(?:iphone|ipad|android|outlook|windows|galaxy|huawei|honor|xiaomi|redmi|oppo|vivo|mail|手机|手機|邮箱|郵箱|邮件|郵件"
+    r"|客户端|企业微信|钉钉|安卓|华为|荣耀|小米|三星|盖乐世)"
+)
 SENT_FROM = re.compile(
-    r"^[\s>]*+(?:sent (?:with|using|via) [\w ]{1,40}\.?|sent from (?:my|the|a|outlook|mail for|yahoo|samsung|proton"
-    r"|android)\b(?: ?[\w®™-]+){0,6}|get outlook for .{0,40}|"
-    r"sendt fra (?:min|mit) .{0,40}|skickat från min .{0,40}|gesendet (?:von|mit) (?:meinem?"
-    r"|outlook).{0,40}|"
-    r"von meinem .{0,30} gesendet|envoyé (?:de|depuis) mon .{0,40}|enviado (?:desde|do) (?:mi"
-    r"|meu) .{0,40}|"
-    r"inviato da(?:l mio)? .{0,40}|verzonden (?:vanaf|met) .{0,40}|verstuurd vanaf .{0,40}"
-    r"|wysłane z .{0,40}|"
-    r"odesláno z .{0,40}|отправлено (?:с|из) .{0,40}|iphoneから送信|"
-    r"(?:发自|發自|来自|來自|从我的|從我的|從).{0,20}(?:iphone|ipad|手机|手機|邮箱|郵箱|邮件|mail|outlook|foxmail|发送|發送|客户端"
-    r"|安卓|android|小米|华为|huawei|honor|荣耀|vivo|oppo).{0,20}|"
-    r"(?:获取|獲取|下载|下載).{0,4}outlook.{0,30})[\s.<>\w:/]*$",
+    r"^[\s>]*+(?:sent from (?:my|the|a|outlook|mail|gmail|yahoo|samsung|proton|android|typeapp|bluemail|spark)\b"
+    r"(?:<[^<>]{0,80}>)?(?: ?[\w®™-]+){0,6}|sent (?:with|using|via) (?:the |my )?"
+    + _PHONES
+    + r".{0,50}|get (?:outlook|yahoo|bluemail) for .{0,40}|outlook (?:für|for|pour) (?:ios|android).{0,30}"
+    r"|(?:télécharger|obtene[rz]|obter|obtenha|ottieni|scarica|download|hent|hämta|pobierz|získejte|hanki)"
+    r" .{0,20}outlook.{0,30}|(?:获取|獲取|取得|下载|下載).{0,10}outlook.{0,30}|.{0,10}outlook.{0,20}(?:を入手|다운로드)"
+    r"|von (?:meinem |outlook).{0,30}gesendet|gesendet (?:von meinem|mit der) .{0,40}"
+    r"|(?:gesendet (?:von|mit)|envoyé (?:de|depuis|à partir)|enviado (?:desde|do|da|a partir)"
+    r"|inviato (?:da|con)|verzonden (?:vanaf|met|via)|verstuurd (?:vanaf|via)|skickat från|sendt (?:fra|via)"
+    r"|wysłan[eo] (?:z|przez)|odesláno z|lähetetty|отправлено (?:с|из)|надіслано з).{0,30}?"
+    + _PHONES
+    + r".{0,30}|.{0,20}"
+    + _PHONES
+    + r".{0,12}(?:から送信|에서 보냄|gönderildi)"
+    r"|(?:发自|發自|来自|來自|发送自|發送自).{0,20}?"
+    + _CHINESE_PHONES
+    + r"(?:应用|版|客户端|邮箱|手机|大师|[a-z0-9 +-]{1,16}){0,3}"
+    r"|(?:从|從|由|签名由).{0,24}(?:发送|發送|傳送|定制|寄出))(?:\s*<[^<>]{0,100}>|\s*https?://\S{0,100})?[\s.。>]{0,20}$",
     re.I,
 )
 #: Words that close a letter; what follows them in a few short lines is a signature.
 CLOSING = re.compile(
-    r"^\s*(?:(?:best|kind|warm|many)?\s*regards|best wishes|yours (?:sincerely|faithfully|truly)"
-    r"|sincerely(?: yours)?|cheers|"
-    r"mit freundlichen grüßen|viele grüße|beste grüße|med venlig hilsen|venlig hilsen|mvh|dbh|kh|hilsen|"
-    r"med vänliga? hälsning(?:ar)?|vänliga? hälsning(?:ar)?|hälsningar"
-    r"|met vriendelijke groet(?:en)?|groeten|"
-    r"cordialement|bien cordialement|saludos(?: cordiales)?|un saludo|cordiali saluti"
-    r"|distinti saluti|atenciosamente|"
-    r"z poważaniem|pozdrawiam|s pozdravem|с уважением|"
-    r"此致|顺颂商祺|順頌商祺|祝好|祝商祺|敬上|以上、?よろしくお願いいたします。?)\s*[,，.!！。]?\s*$",
+    r"^\s*(?:(?:with )?(?:best|kind|kindest|warm|warmest|many)?\s*regards|best wishes|all the best"
+    r"|yours (?:sincerely|faithfully|truly)|sincerely(?: yours)?|cheers"
+    r"|mit (?:freundlichen|besten|lieben) grüßen|mit freundlichem gru(?:ß|ss)"
+    r"|(?:viele|beste|liebe|freundliche) grü(?:ß|ss)e"
+    r"|mfg|vg|lg|med vennlig hilsen|med venlig hilsen|venlig hilsen|vennlig hilsen|mvh|dbh|kh|hilsen"
+    r"|med vänliga? hälsning(?:ar)?|vänliga? hälsning(?:ar)?|hälsningar|ystävällisin terveisin|terveisin"
+    r"|met vriendelijke groet(?:en)?|hartelijke groet(?:en)?|groeten|mvg"
+    r"|(?:bien )?cordialement|(?:bien )?à vous|sincères salutations|salutations(?: distinguées)?"
+    r"|(?:un )?(?:cordial )?saludos?(?: cordial(?:es)?)?|atentamente|cordiali saluti|distinti saluti|saluti"
+    r"|atenciosamente|(?:com os )?melhores cumprimentos|cumprimentos|abraços"
+    r"|z poważaniem|pozdrawiam|s pozdravem|с уважением|з повагою|saygılarımla|üdvözlettel|cu stimă|με εκτίμηση"
+    r"|此致|敬礼|顺颂商祺|順頌商祺|顺祝商祺|祝好|祝商祺|祝(?:您)?(?:工作|生活)(?:顺利|愉快)|敬上|谨上|謹上"
+    r"|(?:以上、?)?(?:どうぞ)?(?:よろしく|宜しく)お願い(?:いた|致)します。?|敬具|감사합니다|드림)\s*[,，.!！。]?\s*$",
     re.I,
 )

@@ -102,9 +102,20 @@ def test_signatures_are_cut(signature: str) -> None:
     assert quotes.trim(f"{NEW}\n\n{signature}\n") == NEW
 
 
+@pytest.mark.parametrize("line", (Path(__file__).parent / "signatures.txt").read_text("utf-8").splitlines())
+def test_last_lines_of_phones_and_letters_are_cut_in_other_languages(line: str) -> None:
+    assert quotes.trim(f"{NEW}\n\n{line}\n") == NEW
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        "My old one broke.\nSent by mail yesterday, no answer yet",
+        "Hallo\nVon Windows 11 habe ich nur Probleme",
+        "我的订单\n从华为手机店买的冰箱坏了",
+        "我的订单\n来自小米手机商城的订单没发货",
+        "Hello\nThanks\n\nOne more thing: where is my invoice?",
+        "Hello\n| a | b |\n| 1 | 2 |",
         "- one\n- two\n\nplease",
         "He wrote: it is broken.\nAnd it is.",
         "From: Berlin to Munich the train was late.\nPlease pay.",
