@@ -36,6 +36,9 @@ def check(settings: Settings, value: Any) -> Iterator[Broken]:
     for name in channels:
         for identity, via in within(value, "channels", name, "reply_via").items():
             yield from exists(via, channels, "channel", ("channels", name, "reply_via", identity))
+        for n, via in enumerate(_listed(within(value, "channels", name).get("fallback"))):
+            if via != "template":
+                yield from exists(via, channels, "channel", ("channels", name, "fallback", n))
     for name in within(value, "retention", "channels"):
         yield from exists(name, channels, "channel", ("retention", "channels", name))
     sender = within(value, "alerts", "email").get("channel")
@@ -57,6 +60,10 @@ def check_rules(rules: RulesSettings, value: Any, templates: Collection[str]) ->
             yield from exists(name, destinations, "destination", (*place, "destinations", n))
         if actions.acknowledgement:
             yield from exists(actions.acknowledgement, templates, "template", (*place, "acknowledgement"))
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def within(value: Any, *keys: str) -> Mapping[str, Any]:
