@@ -37,6 +37,8 @@ class Fingerprint:
         self._hash = hashlib.sha256()
         self._head: bytes | None = None
         self._pending = b""
+        self.fields: list[tuple[bytes, bytes]] = []
+        """The header's fields once its end has come."""
         self.size = 0
 
     def feed(self, chunk: bytes) -> None:
@@ -67,7 +69,8 @@ class Fingerprint:
 
     def _open(self, head: bytes, rest: bytes) -> None:
         self._head, self._pending = head, b""
-        for name, value in fields(head):
+        self.fields = fields(head)
+        for name, value in self.fields:
             if name not in TRACES and not name.startswith(b"x-"):
                 self._hash.update(name + b":" + _FOLD.sub(b" ", value).strip() + b"\n")
         self._hash.update(b"\n")
@@ -108,9 +111,12 @@ def envelope(
             raise ValueError("spooled mail needs the fingerprint that was taken while it was spooled")
         taken = Fingerprint()
         taken.feed(raw)
-        print_of = taken.finish()
-    head, fingerprint = print_of
-    values = dict(reversed(fields(head)))  # of repeated fields the first
+        _, fingerprint = taken.finish()
+        found = taken.fields
+    else:
+        head, fingerprint = print_of
+        found = fields(head)
+    values = dict(reversed(found))  # of repeated fields the first
     own = MESSAGE_ID.search(values.get(b"message-id", b""))
     return Envelope(
         account=account,
