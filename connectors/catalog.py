@@ -20,6 +20,7 @@ SPECS: tuple[ConnectorSpec, ...] = (
     chat.SPEC,
     email.SPEC,
     form.SPEC,
+    telegram.SPEC,
     webhook.SPEC,
     wechat.SPEC,
     wecom.SPEC,

@@ -21,6 +21,7 @@ SPECS: tuple[ReaderSpec, ...] = (
     ReaderSpec("chat", _reader("chat")),
     ReaderSpec("email", _reader("email"), hostile=True),
     ReaderSpec("form", _reader("form")),
+    ReaderSpec("telegram", _reader("telegram")),
     ReaderSpec("webhook", _reader("webhook")),
     ReaderSpec("wechat", _reader("wechat")),
     ReaderSpec("wecom", _reader("wecom")),
