@@ -9,6 +9,7 @@ from connectors import (
     chat,
     email,
     form,
+    telegram,
     webhook,
     wechat,
     wecom,

@@ -65,12 +65,20 @@ class TemporaryFailure(SendFailure):
     """The far side did not take it; a later try may succeed."""
 
     def __init__(
-        self, reason: Reason, detail: str = "", *, retry_after: timedelta | None = None, repair: str = ""
+        self,
+        reason: Reason,
+        detail: str = "",
+        *,
+        retry_after: timedelta | None = None,
+        repair: str = "",
+        only_recipient: bool = False,
     ) -> None:
         super().__init__(detail or reason.value)
         self.reason = reason
         self.retry_after = retry_after
         self.repair = repair
+        self.only_recipient = only_recipient
+        """The far side asks for a pause with this one recipient; messages to others may go on."""
 
 
 class PermanentFailure(SendFailure):

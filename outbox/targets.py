@@ -48,7 +48,9 @@ class Circuit:
             self.failures, self.until, self.why = 0, None, ""
             return
         reason = getattr(failure, "reason", None)
-        if reason in PAUSING:
+        if getattr(failure, "only_recipient", False):
+            self.failures, self.until = 0, None
+        elif reason in PAUSING:
             self._open(now, self.settings.pause_last, f"{reason}: {failure.detail}")
         elif reason is Reason.THROTTLED:
             wait = getattr(failure, "retry_after", None) or self.settings.pause

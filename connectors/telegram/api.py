@@ -109,6 +109,8 @@ class Api:
                     Reason.THROTTLED,
                     detail,
                     retry_after=timedelta(seconds=wait) if isinstance(wait, int) and wait >= 0 else None,
+                    # It does not say of what there is too much; each chat that is refused waits by itself.
+                    only_recipient=True,
                 )
             case 401 | 404:
                 return TemporaryFailure(Reason.AUTH, detail, repair=_TOKEN_REPAIR)

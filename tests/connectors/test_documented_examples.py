@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from connectors import form, webhook, wechat, wecom, weibo
+from connectors import form, telegram, webhook, wechat, wecom, weibo
 from destinations import http
+from tests.rigs import telegram as telegram_rig
 from tests.rigs.http import SECRET
 from tests.rigs.tools import Workbench
 from tests.rigs.wechat import AES_KEY
@@ -19,6 +20,7 @@ from tests.rigs.wechat import AES_KEY
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = (
     "channels/form.md",
+    "channels/telegram.md",
     "channels/webhook.md",
     "channels/wechat.md",
     "channels/wecom.md",
@@ -27,6 +29,7 @@ PAGES = (
 )
 SPECS: Mapping[tuple[str, str], Any] = {
     ("channels", "form"): form.SPEC,
+    ("channels", "telegram"): telegram.SPEC,
     ("channels", "webhook"): webhook.SPEC,
     ("channels", "wechat"): wechat.SPEC,
     ("channels", "wecom"): wecom.SPEC,
@@ -36,8 +39,13 @@ SPECS: Mapping[tuple[str, str], Any] = {
 
 
 def secret(reference: Mapping[str, str]) -> str:
-    """What an example's secret holds: a key where it must be one, else the marked text."""
-    return AES_KEY if "AES_KEY" in str(reference) else SECRET
+    """What an example's secret holds: one of the kind's own shape where it must have one, else the marked text."""
+    shaped = {
+        "AES_KEY": AES_KEY,
+        "TELEGRAM_TOKEN": telegram_rig.TOKEN,
+        "TELEGRAM_SECRET": telegram_rig.SECRET,
+    }
+    return next((value for name, value in shaped.items() if name in str(reference)), SECRET)
 
 
 def examples() -> Iterator[Any]:

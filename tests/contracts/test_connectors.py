@@ -19,6 +19,7 @@ import pytest
 from connectors import chat as chat_kind
 from connectors import email as email_kind
 from connectors import form as form_kind
+from connectors import telegram as telegram_kind
 from connectors import webhook as webhook_kind
 from connectors.contract import Batch, Connector, ConnectorSpec, Fetcher, Listener, Receiver, Request, Sender
 from destinations import http as http_kind
@@ -28,12 +29,14 @@ from model.envelope import Accepted
 from model.failures import Failure, SendFailure
 from model.health import Health
 from tests.rigs import chat as chat_rig
-from tests.rigs import email, form, http, imap, webhook
+from tests.rigs import email, form, http, imap, telegram, webhook
 from tests.rigs.http import Drop, Hang, Refuse, Sink
 from tests.rigs.tools import Workbench
 
 ROOT = Path(__file__).parents[2]
-KINDS = ("chat", "form", "webhook", "email", "imap")
+KINDS = ("chat", "form", "webhook", "email", "imap", "telegram", "telegram by web hook")
+#: Kinds whose sources post to our door, by requests that are always the same.
+POSTED = ("form", "webhook", "telegram by web hook")
 
 
 @dataclass
@@ -46,6 +49,7 @@ class Bench:
     chat: Sink
     smtp: email.Sink
     box: imap.FakeImap
+    bots: telegram.BotApi
 
     def requests(self) -> Sequence[Request]:
         """What its source posts."""
@@ -53,6 +57,8 @@ class Bench:
             return [form.request(n, manner) for n, manner in enumerate(("json", "urlencoded", "multipart"))]
         if self.spec.kind == "chat":
             return [chat_rig.request(n, key=f"chat-{n}") for n in range(3)]
+        if self.spec.kind == "telegram":
+            return [telegram.request(n) for n in range(3)]
         if self.spec.kind == "webhook":
             return [webhook.request(n) for n in range(3)]
         return []
@@ -60,6 +66,8 @@ class Bench:
     @property
     def taken(self) -> list[str]:
         """Keys of what its customers got."""
+        if self.spec.kind == "telegram":
+            return [str(one.number) for one in self.bots.sent]
         return (
             list(self.chat.tickets) if self.spec.kind == "webhook" else [one.id for one in self.smtp.accepted]
         )
@@ -72,16 +80,19 @@ async def opened(kind: str) -> AsyncIterator[Bench]:
         chat = await stack.enter_async_context(Sink())
         smtp = await stack.enter_async_context(email.Sink())
         box = await stack.enter_async_context(imap.FakeImap())
+        bots = await stack.enter_async_context(telegram.BotApi())
         settings: Mapping[str, tuple[ConnectorSpec, Mapping[str, Any]]] = {
             "chat": (chat_kind.SPEC, chat_rig.settings()),
             "form": (form_kind.SPEC, form.settings()),
             "webhook": (webhook_kind.SPEC, webhook.settings(chat)),
             "email": (email_kind.SPEC, email.settings(smtp)),
+            "telegram": (telegram_kind.SPEC, telegram.settings(bots)),
+            "telegram by web hook": (telegram_kind.SPEC, telegram.hooked(bots)),
             "imap": (email_kind.SPEC, imap.settings(box)),
         }
         spec, values = settings[kind]
         connector = spec.build(spec.settings.model_validate(values), tools.tools(kind))
-        yield Bench(spec, connector, tools, chat, smtp, box)
+        yield Bench(spec, connector, tools, chat, smtp, box, bots)
         await connector.__aexit__(None, None, None)
 
 
@@ -93,7 +104,7 @@ def message(n: int) -> Message:
         to=Identity("email", "customer1@example.com"),
         subject="Your matter",
         text=f"Answer {n}",
-        thread={"conversation": "chat-1"},
+        thread={"conversation": "chat-1", "chat": 77},
     )
 
 
@@ -114,6 +125,7 @@ async def works(bench: Bench) -> None:
         assert told.startswith("250")
     if isinstance(one, Fetcher):
         bench.box.put("INBOX", email.mail(1))
+        bench.bots.say(1, "电梯坏了")
         batch = await one.fetch(None, wait=timedelta())
         assert batch.envelopes
         await one.confirm(batch.handles)
@@ -164,7 +176,7 @@ def _begun(bench: Bench, n: int) -> list[asyncio.Task[Any]]:
     return [asyncio.create_task(coroutine) for coroutine in begun]
 
 
-@pytest.mark.parametrize("kind", ["form", "webhook"])
+@pytest.mark.parametrize("kind", POSTED)
 async def test_identity_and_fingerprint_follow_from_what_arrived_alone(kind: str) -> None:
     async with opened(kind) as here, opened(kind) as there:
         for first, again in zip(here.requests(), there.requests(), strict=True):
@@ -215,7 +227,7 @@ def hostile(request: Request, chance: random.Random) -> Request:
     return replace(request, body=cut, headers=headers, method=chance.choice(["POST", "POST", "GET", "PUT"]))
 
 
-@pytest.mark.parametrize("kind", ["form", "webhook"])
+@pytest.mark.parametrize("kind", POSTED)
 async def test_whatever_is_posted_only_failures_of_the_closed_set_come_out(kind: str) -> None:
     chance = random.Random(7)
     async with opened(kind) as bench:

@@ -68,7 +68,10 @@ class Platform:
         """Answer as told, once the call was taken or not."""
         if isinstance(behaviour, Refuse):
             return web.Response(
-                status=behaviour.status, headers=behaviour.headers, text=behaviour.body, content_type="application/json"
+                status=behaviour.status,
+                headers=behaviour.headers,
+                text=behaviour.body,
+                content_type="application/json",
             )
         if isinstance(behaviour, Hang):
             await self._released.wait()

@@ -23,7 +23,6 @@ import aiohttp
 from aiohttp import web
 
 from connectors.contract import Request
-from tests.rigs.http import Hang
 from tests.rigs.platform import Platform, takes
 from tests.rigs.tools import NOW
 
@@ -63,6 +62,8 @@ class BotApi(Platform):
         """Buttons that were answered."""
         self.hook: dict[str, Any] = {"url": "", "pending_update_count": 0, "has_custom_certificate": False}
         self.polls: list[dict[str, Any]] = []
+        self.polled = asyncio.Event()
+        """Set when the first poll came."""
         self.calls: list[str] = []
         self._poll: asyncio.Event | None = None
         self._came = asyncio.Event()
@@ -122,6 +123,7 @@ class BotApi(Platform):
 
     async def _get_updates(self, values: dict[str, Any]) -> web.Response:
         self.polls.append(values)
+        self.polled.set()
         if self.hook["url"]:
             return _error(409, "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook "
                           "to delete the webhook first")  # fmt: skip
@@ -167,11 +169,15 @@ class BotApi(Platform):
 
     async def _answer_button(self, values: dict[str, Any]) -> web.Response:
         if values["callback_query_id"] == "old":
-            return _error(400, "Bad Request: query is too old and response timeout expired or query ID is invalid")
+            return _error(
+                400, "Bad Request: query is too old and response timeout expired or query ID is invalid"
+            )
         self.buttons.append(values["callback_query_id"])
         return _ok(True)
 
-    def _send(self, method: str, values: dict[str, Any], files: dict[str, tuple[str, str, bytes]]) -> web.Response:
+    def _send(
+        self, method: str, values: dict[str, Any], files: dict[str, tuple[str, str, bytes]]
+    ) -> web.Response:
         chat = values.get("chat_id")
         text = values.get("text" if method == "sendMessage" else "caption") or ""
         if chat in self.moved:
@@ -210,7 +216,13 @@ def message(n: int, number: int, **more: Any) -> dict[str, Any]:
 
 
 def person(n: int) -> dict[str, Any]:
-    return {"id": chat(n), "is_bot": False, "first_name": "顾客", "last_name": str(n), "language_code": "zh-hans"}
+    return {
+        "id": chat(n),
+        "is_bot": False,
+        "first_name": "顾客",
+        "last_name": str(n),
+        "language_code": "zh-hans",
+    }
 
 
 def chat(n: int) -> int:
@@ -282,6 +294,3 @@ def _ok(result: Any) -> web.Response:
 def _error(code: int, description: str, parameters: dict[str, Any] | None = None) -> web.Response:
     told: dict[str, Any] = {"ok": False, "error_code": code, "description": description}
     return web.json_response(told | ({"parameters": parameters} if parameters else {}), status=code)
-
-
-__all__ = ["SECRET", "TOKEN", "BotApi", "Hang", "Sent", "chat", "hooked", "message", "person", "request", "settings"]
