@@ -353,6 +353,14 @@ class ChannelSettings(BaseModel):
         """Addresses that are ours: never acknowledged, never copied."""
         return ()
 
+    def copies(self, thread: Mapping[str, Any]) -> Sequence[str]:
+        """Who else gets an answer, of those that the customer's message went to (`Draft.envelope_to`)."""
+        return ()
+
+    def quotes(self) -> int:
+        """How many characters of the customer's message an answer quotes; 0 where answers quote nothing."""
+        return 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectorSpec:

@@ -240,6 +240,7 @@ def _message(reading: Reading, found: Place) -> dict[str, Any]:
         "sent_at": draft.sent_at.isoformat() if draft.sent_at else None,
         "received_at": envelope.received_at.isoformat(),
         "automatic": draft.automatic,
+        "thread": dict(draft.envelope_to),
         "files": len(reading.files),
         "omissions": list(draft.omissions),
         "raw": {"sha256": envelope.blob, "size": envelope.size},

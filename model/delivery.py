@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from model.draft import Identity
+from model.failures import TemporaryFailure
 from model.states import DeliveryState
 
 
@@ -51,6 +52,15 @@ class OutgoingFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Quoted:
+    """What a customer had written, for kinds whose answers quote it."""
+
+    text: str
+    name: str = ""
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """One message to one customer through one channel, as a sender gets it.
 
@@ -77,6 +87,10 @@ class Message:
     outside_window: bool = False
     """The customer's reply window is closed: send only what the platform allows then (a template, a tag)."""
 
+    copy_to: str = ""
+    """Others have this message already: this is for one address of `cc` alone, which was put off before."""
+    quoted: Quoted | None = None
+
     @property
     def automatic(self) -> bool:
         return self.purpose in AUTOMATIC
@@ -90,6 +104,8 @@ class Receipt:
     accepted_at: datetime
     data: Mapping[str, Any] = field(default_factory=dict)
     """What else the far side told, such as its ticket number."""
+    put_off: Mapping[str, TemporaryFailure] = field(default_factory=dict)
+    """Copies that were put off while others were taken: each is tried again alone (`Message.copy_to`)."""
 
 
 class Outcome(StrEnum):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from connectors.channel import Channel
@@ -85,9 +86,19 @@ class Answers:
         name: str,
         actor: str,
         key: str,
+        last: Mapping[str, Any] | None = None,
     ) -> list[dict[str, Any]]:
-        """The deliveries of one answer: one, or one for each part that the channel makes of it."""
+        """The deliveries of one answer: one, or one for each part that the channel makes of it.
+
+        `last` is what the timeline has of the customer's latest message: it is that which is answered and, where
+        the channel quotes, quoted; without one, the record's own.
+        """
         same = way.channel == record["channel"]
+        settings = self._channels[way.channel].settings
+        thread = _thread(record, way.channel, last)
+        own = {one for channel in self._channels.values() for one in channel.settings.addresses()}
+        copies = dict.fromkeys((*cc, *(settings.copies(thread) if same else ())))
+        quoted = _quoted(record, last, name, settings.quotes())
         body = rows.message_body(
             reference=record["reference"],
             subject=answer_subject(record["subject"], record["reference"]),
@@ -96,10 +107,10 @@ class Answers:
             language=record["language"],
             to=way.to,
             name=name,
-            thread=record["thread"] if same else {},
+            thread=thread,
             token=identifiers.seal(self._secret, "thread", record["id"]),
             files=[dict(file) for file in files],
-            cc=list(cc),
+            cc=[one for one in copies if not {one.lower(), _bare(one.lower())} & own],
             conversation=record["conversation"] if same else None,
         )
         row = rows.row(
@@ -109,11 +120,42 @@ class Answers:
             target=way.channel,
             record=record["id"],
             at=self._clock.now(),
-            body={**body, "actor": actor},
+            body={**body, "actor": actor, **({"quoted": quoted} if quoted else {})},
             order=record["conversation"] or record["id"],
             to=way.to,
         )
         return parts.spread(row, self._channels.get(way.channel), self._ids)
+
+
+def _thread(record: Mapping[str, Any], channel: str, last: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """What the message that is answered left for threading, if it came by this channel."""
+    if last is not None and last.get("channel") == channel and last.get("thread"):
+        found: Mapping[str, Any] = last["thread"]
+        return found
+    own: Mapping[str, Any] = record["thread"]
+    return own if record["channel"] == channel else {}
+
+
+def _quoted(
+    record: Mapping[str, Any], last: Mapping[str, Any] | None, name: str, limit: int
+) -> Mapping[str, Any] | None:
+    """What an answer quotes, as JSON; None when there is nothing to quote, or it is not wanted."""
+    said = last if last is not None and last.get("text") else record
+    text = str(said["text"]).strip()
+    if not limit or not text:
+        return None
+    at = said.get("sent_at") or said.get("received_at")
+    return {
+        "text": text if len(text) <= limit else f"{text[:limit]} …",
+        "name": name,
+        "at": at.isoformat() if isinstance(at, datetime) else at,
+    }
+
+
+def _bare(address: str) -> str:
+    """An address without its plus part."""
+    local, _, domain = address.rpartition("@")
+    return f"{local.partition('+')[0]}@{domain}"
 
 
 def answer_subject(subject: str, reference: str) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from connectors.channel import Channel
-from model.delivery import Delivery, Message, OutgoingFile, Purpose
+from model.delivery import Delivery, Message, OutgoingFile, Purpose, Quoted
 from model.draft import Identity
 from model.states import DeliveryState
 from model.tools import Ids
@@ -19,9 +20,9 @@ _CONTENT = ("text", "html", "files")
 
 def message_of(key: str, purpose: Purpose, body: Mapping[str, Any]) -> Message:
     """The message of a delivery to a customer; its files have no bytes yet."""
-    to = body.get("to")
+    to, quoted = body.get("to"), body.get("quoted")
     return Message(
-        key=key,
+        key=body.get("same_as") or key,
         purpose=purpose,
         reference=body.get("reference") or "",
         to=Identity(**to) if to else None,
@@ -35,7 +36,13 @@ def message_of(key: str, purpose: Purpose, body: Mapping[str, Any]) -> Message:
         thread=body.get("thread", {}),
         token=body.get("token", ""),
         outside_window=bool(body.get("outside_window")),
+        copy_to=body.get("copy_to", ""),
+        quoted=Quoted(text=quoted["text"], name=quoted["name"], at=_time(quoted["at"])) if quoted else None,
     )
+
+
+def _time(said: str | None) -> datetime | None:
+    return datetime.fromisoformat(said) if said else None
 
 
 def spread(row: Mapping[str, Any], channel: Channel | None, made: Ids) -> list[dict[str, Any]]:

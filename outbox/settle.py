@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from model import ids as identifiers
 from model.delivery import AUTOMATIC, DOWNSTREAM, Delivery, OnUncertain, Outcome, Purpose, Receipt, is_last
+from model.draft import Identity
 from model.event import EventType
 from model.failures import PermanentFailure, Reason, SendFailure, TemporaryFailure, Uncertain
 from model.states import DeliveryState, RecordState
 from model.tools import Clock, Ids
-from outbox import parts, retry
+from outbox import parts, retry, rows
 from outbox.settings import OutboxSettings, RetrySettings
 from outbox.targets import Target
 from store import deliveries
@@ -64,6 +65,7 @@ class Settler:
             key = identifiers.thread_key(target.kind, receipt.remote_id)
             row = {"key": key, "record": delivery.record, "delivery": delivery.id, "since": now}
             extra.append(Insert("thread_key", row, ignore=True))
+        extra += [Insert("delivery", row, ignore=True) for row in self._copies(delivery, receipt, now)]
         if _moves(delivery):
             inserts, moved = await self._move_record(delivery, now)
             extra += inserts
@@ -179,6 +181,25 @@ class Settler:
         values = {"detail": "may have been delivered; a person decides"}
         return await self._from_uncertain(delivery, DeliveryState.HELD, values, [], [ended])
 
+    # ---- copies
+
+    def _copies(self, delivery: Delivery, receipt: Receipt, now: datetime) -> Iterator[dict[str, Any]]:
+        """A delivery for each copy that was put off: the others have the message, and get it no second time."""
+        for address, failure in receipt.put_off.items():
+            decision = self._decide(delivery, failure, 1, now)
+            if isinstance(decision, retry.Again):
+                yield rows.row(
+                    self._ids,
+                    key=f"{delivery.key}:copy:{address}",
+                    purpose=delivery.purpose,
+                    target=delivery.target,
+                    record=delivery.record,
+                    at=now,
+                    body={**delivery.body, "copy_to": address, "same_as": delivery.key},
+                    to=Identity("email", address),
+                    delay=decision.at - now,
+                )
+
     # ---- units
 
     async def _again(
@@ -269,6 +290,8 @@ class Settler:
         """A recipient that does not exist or does not want us: noted at the contact."""
         if failure.reason.value != "recipient" or not delivery.record or not delivery.address:
             return [], []
+        if delivery.body.get("copy_to"):
+            return [], []  # it is not the contact's address
         found = await self._store.read(lambda c: deliveries.contact_of(c, delivery.record or ""))
         if found is None or delivery.address in found[1]:
             return [], []
@@ -298,7 +321,13 @@ class Settler:
 def _moves(delivery: Delivery) -> bool:
     """Whether its arrival may move its record's state: of a message in parts that of the last one."""
     purposes = (Purpose.REPLY, Purpose.HAND_OVER)
-    return delivery.purpose in purposes and delivery.record is not None and is_last(delivery.body)
+    to_customer = not delivery.body.get("copy_to")
+    return (
+        delivery.purpose in purposes
+        and delivery.record is not None
+        and to_customer
+        and is_last(delivery.body)
+    )
 
 
 def _ended(

@@ -134,8 +134,9 @@ class OutboxVerbs:
         way: Way = self._answers.way(record, channel)
         kept = [await self._keep(file) for file in files]
         name = await self._store.read(lambda c: deliveries.contact_name(c, record["id"]))
+        last = await self._store.read(lambda c: views.last_message(c, record["id"]))
         rows = self._answers.rows(
-            record, way, text=text, html=html, files=kept, cc=cc, name=name, actor=actor, key=key
+            record, way, text=text, html=html, files=kept, cc=cc, name=name, actor=actor, key=key, last=last
         )
         row, look = rows[0], await self._windows.look(record, way.channel, way.to)
         event = {

@@ -258,6 +258,14 @@ def timeline(connection: Connection, record_id: str, *, after: int = 0, limit: i
     return rows(connection, query.order_by(event.c.position).limit(limit))
 
 
+def last_message(connection: Connection, record_id: str) -> Row | None:
+    """What the timeline keeps of the last message that a person added to a record; None when none did."""
+    e = event.c
+    query = select(e.data).where(e.record == record_id, e.type == "message.joined")
+    found = connection.scalars(query.order_by(e.position.desc()).limit(10))
+    return next((dict(data) for data in found if not data.get("automatic") and data.get("thread")), None)
+
+
 def events(connection: Connection, after: int, limit: int) -> list[Row]:
     """The feed: everything that happened after a position, in the order of commit."""
     return rows(

@@ -272,7 +272,10 @@ class SmtpSettings(_Server):
         default=None, gt=0, le=65535, description="Port; 465 with tls, 587 with starttls, else 25."
     )
     user: str | None = Field(default=None, description="Login name; none sends without logging in.")
-    password: Secret | None = Field(default=None, description="Password or authorisation code.")
+    password: Secret | None = Field(
+        default=None,
+        description="Password or authorisation code; a user without one logs in by the channel's `oauth`.",
+    )
     helo: str | None = Field(
         default=None, description="How we call ourselves; the domain of our address if unset."
     )
@@ -281,6 +284,11 @@ class SmtpSettings(_Server):
     )
     keep: float = Field(
         default=30.0, ge=0, description="Seconds an unused connection is kept for the next mail."
+    )
+    mails_per_connection: int = Field(
+        default=100,
+        gt=0,
+        description="Mails over one connection before it is closed; servers set such limits.",
     )
     timeout: float = Field(default=60.0, gt=0, description="Seconds for connecting and for one command.")
     final_timeout: float = Field(
@@ -291,8 +299,8 @@ class SmtpSettings(_Server):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if (self.user is None) != (self.password is None):
-            raise ValueError("user and password go together; give both or neither")
+        if self.user is None and self.password is not None:
+            raise ValueError("a password needs the user that it belongs to")
         return self
 
 
@@ -337,7 +345,17 @@ class EmailSettings(ChannelSettings):
     )
     null_sender: bool = Field(
         default=True,
-        description="Send automatic mail with an empty return path, so that it cannot bounce to and fro.",
+        description="Send automatic mail with an empty return path, so that it cannot bounce to and fro; a server "
+        "that refuses it is given our address.",
+    )
+    keep_copies: bool = Field(
+        default=False,
+        description="Whether answers also go to whom the customer's mail went to as well (its To and Cc).",
+    )
+    quote_chars: int = Field(
+        default=20_000,
+        ge=0,
+        description="Characters of the customer's mail that an answer quotes below itself; 0 quotes nothing.",
     )
 
     @field_validator("proxy")
@@ -355,6 +373,9 @@ class EmailSettings(ChannelSettings):
             raise ValueError("an e-mail channel needs at least one of imap, door and outgoing")
         if self.imap is not None and (self.imap.password is None) == (self.oauth is None):
             raise ValueError("a mailbox needs imap.password or oauth, and not both")
+        out = self.outgoing
+        if isinstance(out, SmtpSettings) and out.user and out.password is None and self.oauth is None:
+            raise ValueError("outgoing.user needs outgoing.password, or the channel's oauth")
         return self
 
     @property
@@ -366,6 +387,12 @@ class EmailSettings(ChannelSettings):
         return tuple(
             dict.fromkeys((self.address, *self.aliases, *(one.lower() for one in taken if "@" in one)))
         )
+
+    def copies(self, thread: Mapping[str, Any]) -> Sequence[str]:
+        return [str(one) for one in thread.get("cc", ())] if self.keep_copies else ()
+
+    def quotes(self) -> int:
+        return self.quote_chars
 
     def reading(self) -> Mapping[str, Any]:
         anyone = self.door is not None and "*" in self.door.recipients

@@ -120,14 +120,16 @@ def assemble(settings: EmailSettings, tools: Tools) -> Connector:
         own = (settings.address, *settings.aliases)
         parts["door"] = Door(settings.door, settings.address, own, limit, tools)
     if settings.outgoing is not None:
-        parts["outgoing"] = _outgoing(settings, tools, tunnel)
+        parts["outgoing"] = _outgoing(settings, tools, tunnel, tokens)
     roles = tuple(ROLES[name] for name in parts) + ((_Authorised,) if tokens is not None else ())
     kind = type("".join(["Email", *(name.title() for name in parts)]), roles, {})
     connector: Connector = kind(parts, tokens)
     return connector
 
 
-def _outgoing(settings: EmailSettings, tools: Tools, tunnel: Tunnel | None) -> Outgoing:
+def _outgoing(
+    settings: EmailSettings, tools: Tools, tunnel: Tunnel | None, tokens: Tokens | None
+) -> Outgoing:
     sender = Sender(
         address=settings.address,
         name=settings.name,
@@ -138,4 +140,4 @@ def _outgoing(settings: EmailSettings, tools: Tools, tunnel: Tunnel | None) -> O
     if isinstance(settings.outgoing, FileSettings):
         return FileOutgoing(settings.outgoing, sender, tools)
     assert settings.outgoing is not None
-    return SmtpOutgoing(settings.outgoing, sender, tools, settings.ca_file, tunnel)
+    return SmtpOutgoing(settings.outgoing, sender, tools, settings.ca_file, tunnel, tokens)

@@ -1,4 +1,6 @@
-"""How a mail is written down: fields, parts and encodings (RFC 5322, 2045, 2047, 2231), all in ASCII.
+"""How a mail is written down: fields, parts and encodings (RFC 5322, 2045, 2047, 2231).
+
+All in ASCII, but for addresses that have no ASCII form (RFC 6532).
 
 Written for this house instead of taken from the standard library: its policy turns message ids that do
 not fit into 78 columns, normal for Outlook, into encoded words, and the thread is lost (seen on Python
@@ -58,7 +60,7 @@ def encoded_words(text: str) -> list[str]:
 
 
 def address_words(name: str, address: str) -> list[str]:
-    """The words of a mailbox with its display name; the address must be valid ASCII already."""
+    """The words of a mailbox with its display name; the address must be valid already."""
     if not name:
         return [address]
     if ATOMS.fullmatch(name) and "=?" not in name:
@@ -122,4 +124,4 @@ def base64_lines(data: bytes) -> bytes:
 
 def message(fields: Iterable[str], content: bytes) -> bytes:
     """Fields and a part's header and body make a mail."""
-    return "".join((*fields, "MIME-Version: 1.0\r\n")).encode("ascii") + content
+    return "".join((*fields, "MIME-Version: 1.0\r\n")).encode() + content

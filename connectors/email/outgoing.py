@@ -7,7 +7,7 @@ import contextlib
 import re
 import ssl
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import aiosmtplib
 
@@ -15,6 +15,7 @@ from connectors.email import SmtpSettings
 from connectors.email.answers import Stage, failure, tidy
 from connectors.email.compose import Mail, Sender, compose
 from connectors.email.tunnel import Tunnel
+from connectors.wire.oauth import Tokens
 from model import health
 from model.delivery import Message, Receipt
 from model.failures import PermanentFailure, Reason, TemporaryFailure, Uncertain
@@ -38,11 +39,12 @@ class Outgoing(Protocol):
 
 
 @dataclass(slots=True)
-class _Warm:
-    """A connection that waits for the next mail."""
+class _Line:
+    """A connection that is logged in: how many mails went over it, and since when it waits for the next."""
 
     client: aiosmtplib.SMTP
-    since: float
+    mails: int = 0
+    since: float = 0.0
 
 
 class SmtpOutgoing:
@@ -55,14 +57,18 @@ class SmtpOutgoing:
         tools: Tools,
         ca_file: str | None,
         tunnel: Tunnel | None,
+        tokens: Tokens | None = None,
     ) -> None:
         self._settings = settings
         self._sender = sender
         self._clock = tools.clock
         self._ca_file = ca_file
         self._tunnel = tunnel
+        self._tokens = tokens if settings.password is None else None
         self._slots = asyncio.Semaphore(settings.connections)
-        self._warm: list[_Warm] = []
+        self._warm: list[_Line] = []
+        self._null_refused = False
+        """The server takes no empty return path; found out once, so that it is not asked for each mail."""
         self._tls: ssl.SSLContext | None = None
 
     async def open(self) -> None:
@@ -79,57 +85,89 @@ class SmtpOutgoing:
         """Connect and log in if need be, then NOOP."""
         try:
             async with self._slots:
-                client, _ = await self._take()
+                line = await self._take()
                 try:
-                    await client.noop()
+                    await line.client.noop()
                 except aiosmtplib.SMTPException as error:
-                    client.close()
+                    line.client.close()
                     return _failing(f"NOOP: {tidy(str(error))}", "check that the server is up")
-                self._give_back(client)
+                await self._give_back(line)
         except TemporaryFailure as error:
-            return _failing(error.detail, _repair(error.reason, self._settings))
+            return _failing(error.detail, error.repair or _repair(error.reason, self._settings))
         return health.OK
 
     async def send(self, message: Message) -> Receipt:
         """One try. The mail's id is fixed by `message.key`, so that a second try can be recognised."""
-        mail = compose(message, self._sender, self._clock.now())
+        now = self._clock.now()
+        mail = compose(message, self._sender, now)
+        plain = compose(message, self._sender, now, ascii_only=True) if mail.utf8 else mail
         async with self._slots:
-            client, reused = await self._take()
+            line = await self._take()
             try:
                 try:
-                    refused, answer = await self._exchange(client, mail)
+                    taken = await self._exchange(line, mail, plain)
                 except _Stale:
-                    if not reused:
-                        raise TemporaryFailure(Reason.UNREACHABLE, "the server hung up at once") from None
-                    client = await self._connect()  # it had hung up while the connection was waiting
+                    if not line.mails:
+                        raise _hung_up() from None
+                    line = await self._connect()  # it had hung up while the connection was waiting
                     try:
-                        refused, answer = await self._exchange(client, mail)
+                        taken = await self._exchange(line, mail, plain)
                     except _Stale:
-                        raise TemporaryFailure(Reason.UNREACHABLE, "the server hung up at once") from None
+                        raise _hung_up() from None
             except (TemporaryFailure, PermanentFailure):
-                await self._tidy_up(client)
+                await self._tidy_up(line)
                 raise
             except BaseException:
-                client.close()
+                line.client.close()
                 raise
-            self._give_back(client)
-        data = {"answer": tidy(answer), **({"refused": refused} if refused else {})}
-        return Receipt(mail.message_id, self._clock.now(), data)
+            await self._give_back(line)
+        data: dict[str, Any] = {"answer": tidy(taken.answer)}
+        if taken.refused:
+            data["refused"] = taken.refused
+        if taken.put_off:
+            data["put_off"] = {one: failure.detail for one, failure in taken.put_off.items()}
+        return Receipt(mail.message_id, self._clock.now(), data, taken.put_off)
 
-    async def _exchange(self, client: aiosmtplib.SMTP, mail: Mail) -> tuple[dict[str, str], str]:
-        """MAIL, RCPT, DATA; gives the copies that were refused and the server's last word."""
+    async def _exchange(self, line: _Line, mail: Mail, plain: Mail) -> _Taken:
+        """MAIL, RCPT, DATA. `plain` is the same mail for a server without SMTPUTF8."""
+        client, left_out = line.client, {}
+        if mail.utf8 and not client.supports_extension("smtputf8"):
+            if plain.utf8:
+                raise PermanentFailure(
+                    Reason.RECIPIENT, "the address needs SMTPUTF8, which the mail server does not speak"
+                )
+            left_out = {one: "needs SMTPUTF8" for one in mail.recipients if one not in plain.recipients}
+            mail = plain
         self._check_size(client, mail)
         options = [f"SIZE={len(mail.data)}"] if client.supports_extension("size") else []
+        options += ["SMTPUTF8"] if mail.utf8 else []
+        await self._from(line, mail.sender, options)
+        refused, put_off = await self._recipients(client, mail)
+        answer = await self._content(client, mail.data)
+        line.mails += 1
+        return _Taken(answer, left_out | refused, put_off)
+
+    async def _from(self, line: _Line, sender: str, options: list[str]) -> None:
+        """MAIL; a server that takes no empty return path is given our address, and the mail's own marks guard it."""
+        if not sender and self._null_refused:
+            sender = self._sender.address
         try:
-            await client.mail(mail.sender, options=options)
+            await line.client.mail(sender, options=options, encoding="utf-8")
         except aiosmtplib.SMTPServerDisconnected:
             raise _Stale from None
         except aiosmtplib.SMTPResponseException as error:
-            raise failure(error.code, error.message, Stage.SENDER) from None
+            if error.code == 421 and line.mails:
+                line.client.close()
+                raise _Stale from None  # said when it hung up, and read only now
+            refusal = failure(error.code, error.message, Stage.SENDER)
+            if sender or error.code < 500 or getattr(refusal, "reason", None) is Reason.AUTH:
+                raise refusal from None
         except aiosmtplib.SMTPTimeoutError:
             raise TemporaryFailure(Reason.TIMEOUT, "no answer to MAIL") from None
-        refused = await self._recipients(client, mail)
-        return refused, await self._content(client, mail.data)
+        else:
+            return
+        await self._from(line, self._sender.address, options)
+        self._null_refused = True
 
     def _check_size(self, client: aiosmtplib.SMTP, mail: Mail) -> None:
         limit = client.esmtp_extensions.get("size", "")
@@ -138,21 +176,32 @@ class SmtpOutgoing:
                 Reason.REQUEST, f"the mail has {len(mail.data)} bytes, the server takes {limit} at the most"
             )
 
-    async def _recipients(self, client: aiosmtplib.SMTP, mail: Mail) -> dict[str, str]:
+    async def _recipients(
+        self, client: aiosmtplib.SMTP, mail: Mail
+    ) -> tuple[dict[str, str], dict[str, TemporaryFailure]]:
+        """RCPT for each; the copies that were refused for good, and those that were put off.
+
+        The first one decides: nobody gets a mail that the customer does not get. A bad copy must not repeat
+        the mail to the others, so it is told and left out.
+        """
         refused: dict[str, str] = {}
+        put_off: dict[str, TemporaryFailure] = {}
         for i, recipient in enumerate(mail.recipients):
             try:
-                await client.rcpt(recipient)
+                await client.rcpt(recipient, encoding="utf-8")
             except aiosmtplib.SMTPRecipientRefused as error:
+                why = failure(error.code, error.message, Stage.RECIPIENT)
                 if i == 0 or error.code == 421:
-                    raise failure(error.code, error.message, Stage.RECIPIENT) from None
-                # A bad copy must not repeat the mail to the others: it is told and left out.
-                refused[recipient] = f"{error.code} {tidy(error.message)}"
+                    raise why from None
+                if error.code < 500 and isinstance(why, TemporaryFailure):
+                    put_off[recipient] = why
+                else:
+                    refused[recipient] = f"{error.code} {tidy(error.message)}"
             except aiosmtplib.SMTPTimeoutError:
                 raise TemporaryFailure(Reason.TIMEOUT, "no answer to RCPT") from None
             except aiosmtplib.SMTPServerDisconnected:
                 raise TemporaryFailure(Reason.UNREACHABLE, "connection lost before the mail") from None
-        return refused
+        return refused, put_off
 
     async def _content(self, client: aiosmtplib.SMTP, data: bytes) -> str:
         """DATA in two steps: until the final dot is written, nothing can have been taken (RFC 5321 §4.5.4.1)."""
@@ -184,34 +233,37 @@ class SmtpOutgoing:
             raise failure(last.code, last.message, Stage.CONTENT)
         return last.message
 
-    async def _take(self) -> tuple[aiosmtplib.SMTP, bool]:
-        """A logged-in connection, and whether it was used before."""
+    async def _take(self) -> _Line:
+        """A logged-in connection, warm if there is one."""
         while self._warm:
-            warm = self._warm.pop()
-            if warm.client.is_connected and self._clock.monotonic() - warm.since < self._settings.keep:
-                return warm.client, True
-            warm.client.close()
-        return await self._connect(), False
+            line = self._warm.pop()
+            if line.client.is_connected and self._clock.monotonic() - line.since < self._settings.keep:
+                return line
+            line.client.close()
+        return await self._connect()
 
-    def _give_back(self, client: aiosmtplib.SMTP) -> None:
-        if client.is_connected and self._settings.keep > 0:
-            self._warm.append(_Warm(client, self._clock.monotonic()))
+    async def _give_back(self, line: _Line) -> None:
+        if not line.client.is_connected or self._settings.keep <= 0:
+            line.client.close()
+        elif line.mails >= self._settings.mails_per_connection:
+            await _quit(line.client)
         else:
-            client.close()
+            line.since = self._clock.monotonic()
+            self._warm.append(line)
 
-    async def _tidy_up(self, client: aiosmtplib.SMTP) -> None:
+    async def _tidy_up(self, line: _Line) -> None:
         """After a refusal: the connection is good for the next mail if it can be reset."""
-        if not client.is_connected:
-            client.close()
+        if not line.client.is_connected:
+            line.client.close()
             return
         try:
-            await client.rset()
+            await line.client.rset()
         except (aiosmtplib.SMTPException, OSError):
-            client.close()
+            line.client.close()
         else:
-            self._give_back(client)
+            await self._give_back(line)
 
-    async def _connect(self) -> aiosmtplib.SMTP:
+    async def _connect(self) -> _Line:
         settings = self._settings
         port = settings.port or PORTS[settings.security]
         sock = None
@@ -239,16 +291,32 @@ class SmtpOutgoing:
             raise _connect_failure(error, settings) from None
         try:
             await client.ehlo()
-            if settings.user is not None and settings.password is not None:
-                await client.login(settings.user, settings.password.get_secret_value())
+            await self._log_in(client)
         except BaseException as error:
             client.close()
             raise self._login_failure(error) from None
-        return client
+        return _Line(client)
+
+    async def _log_in(self, client: aiosmtplib.SMTP) -> None:
+        """By password, or by a token (XOAUTH2); a token that is refused is renewed once."""
+        user, password = self._settings.user, self._settings.password
+        if user is not None and password is not None:
+            await client.login(user, password.get_secret_value())
+        elif user is not None and self._tokens is not None:
+            if "xoauth2" not in client.server_auth_methods:
+                raise TemporaryFailure(Reason.CONFIG, "the server takes no tokens here (AUTH XOAUTH2)")
+            token = await self._tokens.get()
+            try:
+                await client.auth_xoauth2(user, token)
+            except aiosmtplib.SMTPAuthenticationError:
+                await client.auth_xoauth2(user, await self._tokens.renew(token))
 
     def _login_failure(self, error: BaseException) -> BaseException:
         if isinstance(error, aiosmtplib.SMTPResponseException):
-            return failure(error.code, error.message, Stage.LOGIN)
+            refusal = failure(error.code, error.message, Stage.LOGIN)
+            if self._tokens is not None:
+                refusal.repair = self._tokens.repair
+            return refusal
         if isinstance(error, aiosmtplib.SMTPTimeoutError):
             return TemporaryFailure(Reason.TIMEOUT, "no answer while logging in")
         if isinstance(error, aiosmtplib.SMTPServerDisconnected):
@@ -262,6 +330,19 @@ class SmtpOutgoing:
 
 class _Stale(Exception):
     """The server had hung up before the exchange began."""
+
+
+def _hung_up() -> TemporaryFailure:
+    return TemporaryFailure(Reason.UNREACHABLE, "the server hung up at once")
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """The server's last word on a mail, and what became of the copies that it did not take."""
+
+    answer: str
+    refused: dict[str, str]
+    put_off: dict[str, TemporaryFailure]
 
 
 def tls_context(ca_file: str | None) -> ssl.SSLContext:

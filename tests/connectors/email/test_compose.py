@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from connectors.email import compose
 from connectors.email.format import line
-from model.delivery import Message, OutgoingFile, Purpose
+from model.delivery import Message, OutgoingFile, Purpose, Quoted
 from model.draft import Identity
 from model.failures import PermanentFailure, Reason
+from normalizer import quotes
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
 SENDER = compose.Sender(
@@ -107,12 +108,55 @@ def test_a_persons_answer_bears_no_mark_of_machines() -> None:
 def test_our_own_addresses_and_repeats_are_never_copied() -> None:
     made = compose.compose(
         message(
-            cc=("info@office.example", "Feedback@Office.example", "li@example.com", "wang@example.com", "bad")
+            cc=(
+                "info@office.example",
+                "Feedback@Office.example",
+                "info+abc@office.example",
+                "li@example.com",
+                "wang@example.com",
+                "bad",
+            )
         ),
         SENDER,
         AT,
     )
     assert made.recipients == ("li@example.com", "wang@example.com")
+
+
+QUOTED = Quoted(text="电梯坏了。\nIt has <stood> still.", name="李雷\r\nBcc: x", at=AT)
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_an_answer_quotes_what_it_answers_so_that_it_can_be_cut_off_again(language: str) -> None:
+    mail = composed(quoted=QUOTED, html="<html><body><p>x</p></body></html>", language=language)
+    text = mail.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    assert "> 电梯坏了。\r\n> It has <stood> still." in text
+    assert quotes.trim(text).split() == ["您好。", "We", "are", "on", "it."]
+    rich = mail.get_body(("html",)).get_content()  # type: ignore[union-attr]
+    assert "<blockquote" in rich
+    assert "&lt;stood&gt;" in rich
+    assert rich.index("</blockquote>") < rich.index("</body>")
+
+
+def test_automatic_mail_quotes_nothing() -> None:
+    assert ">" not in composed(quoted=QUOTED, purpose=Purpose.ACKNOWLEDGEMENT).get_content()
+
+
+def test_a_mail_for_one_copy_alone_is_the_same_mail_for_others() -> None:
+    whole = compose.compose(message(cc=("wang@example.com", "zhao@example.com")), SENDER, AT)
+    alone = compose.compose(
+        message(cc=("wang@example.com", "zhao@example.com"), copy_to="zhao@example.com"), SENDER, AT
+    )
+    assert alone.recipients == ("zhao@example.com",)
+    assert (alone.message_id, alone.data) == (whole.message_id, whole.data)
+
+
+def test_a_local_part_beyond_ascii_stays_as_it_is() -> None:
+    made = compose.compose(message(to=Identity("email", "李雷@example.com")), SENDER, AT)
+    assert made.utf8
+    assert made.recipients == ("李雷@example.com",)
+    assert "<李雷@example.com>".encode() in made.data
+    assert not compose.compose(message(cc=("王@example.com",)), SENDER, AT, ascii_only=True).utf8
 
 
 def test_text_html_and_files_arrive_whole() -> None:
@@ -138,7 +182,17 @@ def test_everything_goes_in_seven_bits_and_short_lines() -> None:
 
 
 @pytest.mark.parametrize(
-    "to", [None, "nobody", "a@b@c", "a b@example.com", "a@example.com\r\nBcc: x@y", "李@example.com", "a@-"]
+    "to",
+    [
+        None,
+        "nobody",
+        "a@b@c",
+        "a b@example.com",
+        "a@example.com\r\nBcc: x@y",
+        "李,x@example.com",
+        "李,x@example.com",
+        "a@-",
+    ],
 )
 def test_an_address_that_no_server_takes_is_a_permanent_failure(to: str | None) -> None:
     with pytest.raises(PermanentFailure) as failed:

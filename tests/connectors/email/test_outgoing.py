@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from model.draft import Identity
 from model.failures import PermanentFailure, Reason, TemporaryFailure, Uncertain
 from model.health import HealthState
 from tests.rigs.email import ADDRESS, Drop, Refuse, Sink, Stall, settings
+from tests.rigs.oauth import TokenServer
 from tests.rigs.tools import Workbench
 
 LARGE = OutgoingFile("large.bin", "application/octet-stream", 16_000_000, "", bytes(16_000_000))
@@ -150,6 +152,90 @@ async def test_a_bad_copy_does_not_keep_the_mail_from_the_others(make: Make) -> 
         receipt = await connector.send(message(cc=("gone@example.com", "wang@example.com")))
         assert sink.accepted[0].recipients == ("customer1@example.com", "wang@example.com")
         assert receipt.data["refused"] == {"gone@example.com": "550 5.1.1 unknown"}
+
+
+async def test_a_copy_that_is_put_off_is_told_apart_from_one_that_is_refused(make: Make) -> None:
+    async with Sink() as sink, make(settings(sink)) as connector:
+        sink.next(Refuse("rcpt", 450, "4.2.0 greylisted", only="wang@example.com"))
+        sent = message(cc=("wang@example.com", "zhao@example.com"))
+        receipt = await connector.send(sent)
+        assert sink.accepted[0].recipients == ("customer1@example.com", "zhao@example.com")
+        assert list(receipt.put_off) == ["wang@example.com"]
+        assert receipt.put_off["wang@example.com"].retry_after is not None
+        await connector.send(replace(sent, copy_to="wang@example.com"))
+        assert sink.accepted[1].recipients == ("wang@example.com",)
+        assert sink.accepted[0].id == sink.accepted[1].id
+
+
+async def test_a_server_that_takes_no_empty_return_path_is_given_our_address(make: Make) -> None:
+    automatic = {"purpose": Purpose.ACKNOWLEDGEMENT}
+    async with Sink() as sink, make(settings(sink)) as connector:
+        sink.next(Refuse("mail", 550, "5.1.0 <> not allowed"))
+        for n in range(2):
+            await connector.send(message(n, **automatic))
+        assert [one.sender for one in sink.accepted] == [ADDRESS, ADDRESS]
+        assert sink.tries == 3
+        assert b"Auto-Submitted: auto-generated" in sink.accepted[0].data
+
+
+async def test_an_address_beyond_ascii_needs_a_server_that_speaks_it(make: Make) -> None:
+    to = Identity("email", "李雷@example.com")
+    async with Sink(utf8=True) as sink, make(settings(sink)) as connector:
+        await connector.send(message(to=to))
+        await connector.send(message(2))
+        assert sink.accepted[0].recipients == ("李雷@example.com",)
+        assert ["SMTPUTF8" in one for one in sink.commands if one.startswith("MAIL")] == [True, False]
+    async with Sink() as sink, make(settings(sink)) as connector:
+        with pytest.raises(PermanentFailure) as failed:
+            await connector.send(message(to=to))
+        assert failed.value.reason is Reason.RECIPIENT
+        receipt = await connector.send(message(cc=("王@example.com", "zhao@example.com")))
+        assert sink.accepted[0].recipients == ("customer1@example.com", "zhao@example.com")
+        assert receipt.data["refused"] == {"王@example.com": "needs SMTPUTF8"}
+        assert sink.accepted[0].data.isascii()
+
+
+async def test_a_connection_carries_no_more_mails_than_set(make: Make) -> None:
+    async with Sink() as sink, make(short(sink, mails_per_connection=2)) as connector:
+        for n in range(4):
+            await connector.send(message(n))
+        assert sink.sessions == 2
+        assert sink.commands.count("QUIT") == 2
+
+
+async def test_a_goodbye_that_was_waiting_costs_no_mail(make: Make) -> None:
+    async with Sink() as sink, make(settings(sink)) as connector:
+        await connector.send(message(1))
+        sink.next(Refuse("mail", 421, "4.4.2 idle too long"))
+        await connector.send(message(2))
+        assert len(sink.accepted) == 2
+
+
+async def test_a_refused_token_is_renewed_once(make: Make) -> None:
+    async with TokenServer() as tokens, Sink(tokens=frozenset({"access-2"})) as sink:
+        async with make(short(sink, user=ADDRESS) | {"oauth": tokens.settings()}) as connector:
+            await connector.send(message())
+        assert len(sink.accepted) == 1
+        assert tokens.given == ["access-1", "access-2"]
+
+
+async def test_a_token_that_stays_refused_pauses_and_tells_how_to_mend_it(make: Make) -> None:
+    async with TokenServer() as tokens, Sink(tokens=frozenset({"none"})) as sink:
+        async with make(short(sink, user=ADDRESS) | {"oauth": tokens.settings()}) as connector:
+            with pytest.raises(TemporaryFailure) as failed:
+                await connector.send(message())
+        assert failed.value.reason is Reason.AUTH
+        assert failed.value.repair
+        assert "access-" not in failed.value.detail
+
+
+async def test_tokens_are_not_sent_where_none_are_taken(make: Make) -> None:
+    async with TokenServer() as tokens, Sink() as sink:
+        async with make(short(sink, user=ADDRESS) | {"oauth": tokens.settings()}) as connector:
+            with pytest.raises(TemporaryFailure) as failed:
+                await connector.send(message())
+        assert failed.value.reason is Reason.CONFIG
+        assert not [one for one in sink.commands if one.startswith("AUTH")]
 
 
 async def test_a_mail_larger_than_the_server_takes_is_not_begun(make: Make) -> None:
