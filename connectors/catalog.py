@@ -9,11 +9,14 @@ from connectors import (
     chat,
     email,
     form,
+    instagram,
+    messenger,
     telegram,
     webhook,
     wechat,
     wecom,
     weibo,
+    whatsapp,
 )
 from connectors.contract import ConnectorSpec
 
@@ -21,11 +24,14 @@ SPECS: tuple[ConnectorSpec, ...] = (
     chat.SPEC,
     email.SPEC,
     form.SPEC,
+    instagram.SPEC,
+    messenger.SPEC,
     telegram.SPEC,
     webhook.SPEC,
     wechat.SPEC,
     wecom.SPEC,
     weibo.SPEC,
+    whatsapp.SPEC,
 )
 
 #: Kind to spec, read-only.

@@ -118,9 +118,14 @@ class Files:
     def _envelopes(self, raw: bytes, media_type: str, at: datetime) -> Sequence[Envelope]:
         """The envelopes that the kind's connector would make, with the identities it would give them."""
         module = f"connectors.{self.kind}.identity"
-        if find_spec(module) is not None:  # kinds whose sources are files: mail, letters
-            make = import_module(module).envelope
-            return [cast(Envelope, make(self.channel, raw))]
+        if find_spec(module) is not None:
+            identity: Any = import_module(module)
+            if not hasattr(identity, "envelopes"):  # kinds whose sources are files: mail, letters
+                return [cast(Envelope, identity.envelope(self.channel, raw))]
+            found: Sequence[Envelope] = identity.envelopes(self.channel, raw)  # kinds that post batches
+            if found:
+                return found
+            raise Malformed("there is no message in it")
         settings = self.settings or _defaults(self.kind)
         if settings is not None:
             connector = CONNECTORS[self.kind].build(settings, _tools(self.channel, raw, at))

@@ -19,6 +19,7 @@ from store.units import Insert, Update
 
 #: The state of a delivery that a report tells the end of; the others change nothing.
 _ENDS = {
+    Fate.SENT: DeliveryState.DELIVERED,
     Fate.DELIVERED: DeliveryState.DELIVERED,
     Fate.READ: DeliveryState.DELIVERED,
     Fate.FAILED: DeliveryState.DEAD,

@@ -36,6 +36,8 @@ class Part:
 class Fate(StrEnum):
     """What a source says became of a message of ours."""
 
+    SENT = "sent"
+    """The far side has it for good; nobody has got it yet."""
     DELIVERED = "delivered"
     READ = "read"
     DELAYED = "delayed"

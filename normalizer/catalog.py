@@ -22,10 +22,13 @@ SPECS: tuple[ReaderSpec, ...] = (
     ReaderSpec("email", _reader("email"), hostile=True),
     ReaderSpec("form", _reader("form")),
     ReaderSpec("telegram", _reader("telegram")),
+    ReaderSpec("messenger", _reader("messenger")),
+    ReaderSpec("instagram", _reader("instagram")),
     ReaderSpec("webhook", _reader("webhook")),
     ReaderSpec("wechat", _reader("wechat")),
     ReaderSpec("wecom", _reader("wecom")),
     ReaderSpec("weibo", _reader("weibo")),
+    ReaderSpec("whatsapp", _reader("whatsapp")),
 )
 
 #: Kind to reader, read-only.

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from connectors import form, telegram, webhook, wechat, wecom, weibo
+from connectors import form, instagram, messenger, telegram, webhook, wechat, wecom, weibo, whatsapp
 from destinations import http
 from tests.rigs import telegram as telegram_rig
 from tests.rigs.http import SECRET
@@ -25,6 +25,9 @@ PAGES = (
     "channels/wechat.md",
     "channels/wecom.md",
     "channels/weibo.md",
+    "channels/messenger.md",
+    "channels/instagram.md",
+    "channels/whatsapp.md",
     "destinations/http.md",
 )
 SPECS: Mapping[tuple[str, str], Any] = {
@@ -34,6 +37,9 @@ SPECS: Mapping[tuple[str, str], Any] = {
     ("channels", "wechat"): wechat.SPEC,
     ("channels", "wecom"): wecom.SPEC,
     ("channels", "weibo"): weibo.SPEC,
+    ("channels", "messenger"): messenger.SPEC,
+    ("channels", "instagram"): instagram.SPEC,
+    ("channels", "whatsapp"): whatsapp.SPEC,
     ("destinations", "http"): http.SPEC,
 }
 
