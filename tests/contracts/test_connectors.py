@@ -21,6 +21,9 @@ from connectors import email as email_kind
 from connectors import form as form_kind
 from connectors import telegram as telegram_kind
 from connectors import webhook as webhook_kind
+from connectors import wechat as wechat_kind
+from connectors import wecom as wecom_kind
+from connectors import weibo as weibo_kind
 from connectors.contract import Batch, Connector, ConnectorSpec, Fetcher, Listener, Receiver, Request, Sender
 from destinations import http as http_kind
 from model.delivery import Message, Purpose
@@ -29,14 +32,25 @@ from model.envelope import Accepted
 from model.failures import Failure, SendFailure
 from model.health import Health
 from tests.rigs import chat as chat_rig
-from tests.rigs import email, form, http, imap, telegram, webhook
+from tests.rigs import email, form, http, imap, telegram, webhook, wechat, wecom, weibo
 from tests.rigs.http import Drop, Hang, Refuse, Sink
 from tests.rigs.tools import Workbench
 
 ROOT = Path(__file__).parents[2]
-KINDS = ("chat", "form", "webhook", "email", "imap", "telegram", "telegram by web hook")
+KINDS = (
+    "chat",
+    "form",
+    "webhook",
+    "email",
+    "imap",
+    "telegram",
+    "telegram by web hook",
+    "wechat",
+    "wecom",
+    "weibo",
+)
 #: Kinds whose sources post to our door, by requests that are always the same.
-POSTED = ("form", "webhook", "telegram by web hook")
+POSTED = ("form", "webhook", "telegram by web hook", "wechat", "wecom", "weibo")
 
 
 @dataclass
@@ -50,6 +64,9 @@ class Bench:
     smtp: email.Sink
     box: imap.FakeImap
     bots: telegram.BotApi
+    weixin: wechat.Weixin
+    wecom: wecom.Wecom
+    weibo: weibo.Weibo
 
     def requests(self) -> Sequence[Request]:
         """What its source posts."""
@@ -61,6 +78,13 @@ class Bench:
             return [telegram.request(n) for n in range(3)]
         if self.spec.kind == "webhook":
             return [webhook.request(n) for n in range(3)]
+        if self.spec.kind == "wechat":
+            done = wechat.event(4, "CLICK", EventKey="K")
+            return [wechat.sealed(one) for one in (*(wechat.text(n, f"第{n}条") for n in range(3)), done)]
+        if self.spec.kind == "weibo":
+            return [weibo.signed(weibo.push(n, "text", f"第{n}条"), nonce=str(n)) for n in range(3)]
+        if self.spec.kind == "wecom":
+            return [wecom.sealed(wecom.member(n, Content=f"第{n}条", MsgId=n)) for n in range(1, 3)]
         return []
 
     @property
@@ -68,6 +92,9 @@ class Bench:
         """Keys of what its customers got."""
         if self.spec.kind == "telegram":
             return [str(one.number) for one in self.bots.sent]
+        platforms = {"wechat": self.weixin, "wecom": self.wecom, "weibo": self.weibo}
+        if self.spec.kind in platforms:
+            return [text for texts in platforms[self.spec.kind].got.values() for text in texts]
         return (
             list(self.chat.tickets) if self.spec.kind == "webhook" else [one.id for one in self.smtp.accepted]
         )
@@ -81,6 +108,10 @@ async def opened(kind: str) -> AsyncIterator[Bench]:
         smtp = await stack.enter_async_context(email.Sink())
         box = await stack.enter_async_context(imap.FakeImap())
         bots = await stack.enter_async_context(telegram.BotApi())
+        weixin = await stack.enter_async_context(wechat.Weixin())
+        work = await stack.enter_async_context(wecom.Wecom())
+        blog = await stack.enter_async_context(weibo.Weibo())
+        weixin.always_open = work.always_open = blog.always_open = True
         settings: Mapping[str, tuple[ConnectorSpec, Mapping[str, Any]]] = {
             "chat": (chat_kind.SPEC, chat_rig.settings()),
             "form": (form_kind.SPEC, form.settings()),
@@ -89,11 +120,23 @@ async def opened(kind: str) -> AsyncIterator[Bench]:
             "telegram": (telegram_kind.SPEC, telegram.settings(bots)),
             "telegram by web hook": (telegram_kind.SPEC, telegram.hooked(bots)),
             "imap": (email_kind.SPEC, imap.settings(box)),
+            "wechat": (wechat_kind.SPEC, wechat.settings(weixin)),
+            "wecom": (wecom_kind.SPEC, wecom.settings(work)),
+            "weibo": (weibo_kind.SPEC, weibo.settings(blog)),
         }
         spec, values = settings[kind]
         connector = spec.build(spec.settings.model_validate(values), tools.tools(kind))
-        yield Bench(spec, connector, tools, chat, smtp, box, bots)
+        yield Bench(spec, connector, tools, chat, smtp, box, bots, weixin, work, blog)
         await connector.__aexit__(None, None, None)
+
+
+#: How each platform calls the customer.
+PEOPLE = {
+    "openid": wechat.openid(1),
+    "uid": str(weibo.uid(1)),
+    "open_kfid": wecom.ACCOUNT,
+    "external_userid": wecom.customer(1),
+}
 
 
 def message(n: int) -> Message:
@@ -104,7 +147,7 @@ def message(n: int) -> Message:
         to=Identity("email", "customer1@example.com"),
         subject="Your matter",
         text=f"Answer {n}",
-        thread={"conversation": "chat-1", "chat": 77},
+        thread={"conversation": "chat-1", "chat": 77, **PEOPLE},
     )
 
 
@@ -126,6 +169,9 @@ async def works(bench: Bench) -> None:
     if isinstance(one, Fetcher):
         bench.box.put("INBOX", email.mail(1))
         bench.bots.say(1, "电梯坏了")
+        bench.wecom.says(wecom.customer(1), "你好")
+        if bench.spec.kind == "wecom":
+            one.receive(wecom.hint())
         batch = await one.fetch(None, wait=timedelta())
         assert batch.envelopes
         await one.confirm(batch.handles)

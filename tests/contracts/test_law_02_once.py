@@ -20,7 +20,7 @@ async def test_the_same_message_twice_is_one_record(house: House, office: Office
     await house.idle()
 
     assert len(await house.records()) == 1
-    assert first.reference == second.reference
+    assert first.reference == second.reference  # empty where the source is told none
     assert second.taken in (True, None)
     assert len(way.got(office, 1)) == 1, "one acknowledgement"
 

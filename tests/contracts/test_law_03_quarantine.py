@@ -20,7 +20,7 @@ async def test_what_nobody_can_read_is_kept_and_blocks_nobody(house: House, offi
     assert bad["channel"] == way.channel
     (row,) = [one for one in await house.rows("envelope") if one["id"] == bad["id"]]
     raw = await house.store.load_blob(row["blob"])
-    assert raw is not None and raw.strip() in (b"", b'{"message": "cut o', b'{"data": {"text": "cut o')
+    assert raw is not None and way.is_unreadable(raw)
     if told.reference:
         assert told.reference == bad["reference"]
 

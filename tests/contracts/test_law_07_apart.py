@@ -14,21 +14,25 @@ from tests.rigs.ways import Box, Hook, Way
 async def test_with_everything_down_intake_goes_on_and_each_message_leaves_once(
     house: House, office: Office, way: Way
 ) -> None:
-    for wire in (office.to_smtp, office.to_chat, office.to_tickets):
-        await wire.cut()
+    for wire in (*office.to_customers, office.to_tickets):
+        if wire is not office.to_wecom:  # what is fetched comes by the same wire
+            await wire.cut()
     told = await way.bring(house, 1, office=office)
     (record,) = await house.until(house.records)
     if way.answers:
-        assert told.taken and told.reference == record["reference"]
+        assert told.taken
+    if way.answers and way.names:
+        assert told.reference == record["reference"]
     if isinstance(way, Box):
         await house.until(lambda: way.flagged(office) == [True])
 
     async def refused() -> bool:
-        return all(one["attempts"] >= 2 for one in await house.deliveries())
+        every = await house.deliveries()
+        return all(one["attempts"] >= 2 or one["state"] == "delivered" for one in every)
 
     await house.until(refused)
     assert not office.smtp.accepted and not office.chat.requests and not office.tickets.requests
-    for wire in (office.to_smtp, office.to_chat, office.to_tickets):
+    for wire in (*office.to_customers, office.to_tickets):
         await wire.mend()
     await house.idle()
 

@@ -21,7 +21,7 @@ async def test_an_attempt_is_committed_before_anything_is_sent(
         await way.bring(house, 1, office=office)
         await arrived()
         await asyncio.sleep(0.1)
-        assert not office.smtp.commands and not office.chat.requests and not office.tickets.requests
+        assert not office.heard and not office.tickets.requests
         assert points.hits["send.before"] == 0
     await house.idle()
     assert points.hits["send.before"] == len(await house.rows("attempt"))

@@ -33,10 +33,10 @@ async def test_a_channel_that_cannot_log_in_is_told_with_its_repair_and_stops_no
         trouble = await house.until(lambda: _failing(house, "box"))
         assert "imap" in trouble["detail"].lower() or "log" in trouble["detail"].lower()
         assert trouble["repair"]
-        for way in WAYS:
-            if not isinstance(way, Box):
-                assert (await way.bring(house, 1, office=office)).taken
-        await house.until(lambda: _registered(house, 3))
+        answering = [way for way in WAYS if way.answers]
+        for way in answering:
+            assert (await way.bring(house, 1, office=office)).taken
+        await house.until(lambda: _registered(house, len(answering)))
         await house.idle()
         assert (await house.health("hook"))["state"] == "ok"
         assert office.imap.connections == 1, "log-in failures lock accounts: no hammering"
@@ -106,5 +106,5 @@ async def test_what_an_earlier_life_left_is_read_with_the_settings_of_its_channe
     with points.acting("process.before_read", lambda: known.append(sorted(house.daemon.house.channels))):
         async with house:
             await house.idle()
-            assert known == [["box", "chat", "form", "hook", "mail"]]
+            assert known == [["box", "chat", "form", "hook", "mail", "wechat", "wecom", "weibo"]]
             assert len(Hook().got(office, 1)) == 1

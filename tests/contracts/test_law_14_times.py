@@ -22,6 +22,7 @@ async def test_the_providers_time_is_kept_beside_our_own(house: House, office: O
         await way.bring_raw(house, office, way.mail(1, Date=format_datetime(said)), 1)
     else:
         await way.bring(house, 1, office=office)
+        said = said or way.said
     (record,) = await house.until(house.records)
     sent, received = record["sent_at"], datetime.fromisoformat(record["received_at"])
 

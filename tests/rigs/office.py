@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,7 +20,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from tests.rigs import chat as chat_rig
-from tests.rigs import email, form, http, imap, webhook
+from tests.rigs import email, form, http, imap, webhook, wechat, wecom, weibo
 from tests.rigs.http import Got
 from tests.rigs.wire import Wire
 
@@ -66,19 +67,42 @@ class Office:
         self.chat = Chat()
         self.tickets = Chat()
         self.imap = imap.FakeImap()
+        self.weixin = wechat.Weixin(_now)
+        self.weibo = weibo.Weibo(_now)
+        self.wecom = wecom.Wecom(_now)
+        for platform in (self.weixin, self.weibo, self.wecom):
+            platform.always_open = True  # what closes is shown by the tests of windows
+        self.weibo.longest = 2_000  # the acknowledgement of the tests is one message, as everywhere
+        self.moments: dict[Any, datetime] = {}
+        """When each message was written, for platforms that know one by that."""
         self.house: Any = None
         """The house that visitors of our own pages look at."""
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         enter = self._stack.enter_async_context
-        for far in (self.smtp, self.chat, self.tickets, self.imap):
+        fars: tuple[Any, ...] = (self.smtp, self.chat, self.tickets, self.imap)
+        for far in (*fars, self.weixin, self.weibo, self.wecom):
             await enter(far)
         self.to_smtp = await enter(Wire(self.smtp.port))
         self.to_chat = await enter(Wire(_port(self.chat)))
         self.to_tickets = await enter(Wire(_port(self.tickets)))
         self.to_imap = await enter(Wire(self.imap.port))
+        self.to_weixin = await enter(Wire(self.weixin.port))
+        self.to_weibo = await enter(Wire(self.weibo.port))
+        self.to_wecom = await enter(Wire(self.wecom.port))
         return self
+
+    @property
+    def to_customers(self) -> tuple[Wire, ...]:
+        """The wires to whatever carries messages to customers."""
+        return (self.to_smtp, self.to_chat, self.to_weixin, self.to_weibo, self.to_wecom)
+
+    @property
+    def heard(self) -> int:
+        """How often any of those far sides was spoken to, tokens and fetching apart."""
+        platforms = len(self.weixin.calls) + len(self.weibo.forms) + len(self.wecom.got)
+        return len(self.smtp.commands) + len(self.chat.requests) + platforms
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -129,11 +153,34 @@ class Office:
             "hook": hook,
             "mail": mail,
             "box": {**box, "outgoing": mail["outgoing"]},
+            "wechat": wechat.settings(self.weixin, api=_at(self.to_weixin), answer_within=0),
+            "weibo": self._weibo(),
+            "wecom": wecom.settings(
+                self.wecom,
+                api=_at(self.to_wecom),
+                answer_within=0,
+                customer_service={"accounts": [wecom.ACCOUNT], "every": "PT0.5S"},
+            ),
+        }
+
+    def _weibo(self) -> dict[str, Any]:
+        there = weibo.settings(self.weibo, answer_within=0, text_characters=2_000)
+        return {
+            name: value.replace(self.weibo.url, _at(self.to_weibo)) if name.endswith("_url") else value
+            for name, value in there.items()
         }
 
     @property
     def tickets_url(self) -> str:
         return f"http://127.0.0.1:{self.to_tickets.port}/hook"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _at(wire: Wire) -> str:
+    return f"http://127.0.0.1:{wire.port}"
 
 
 def _port(sink: http.Sink) -> int:

@@ -10,8 +10,12 @@ message (and tells whether it was answered), and what its customers got.
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default
@@ -20,7 +24,7 @@ from typing import Any
 
 from model import ids
 from store import talks
-from tests.rigs import chat, email, form, webhook
+from tests.rigs import chat, email, form, webhook, wechat, wecom, weibo
 from tests.rigs.daemon import House
 from tests.rigs.office import BOX, Office
 from tests.rigs.tools import NOW
@@ -61,6 +65,12 @@ class Way:
     """Whether what its customer says next joins the record of their conversation."""
     repeats_on_doubt = False
     """Whether its customers know a second try of the same message."""
+    names = True
+    """Whether the answer to the source names the reference."""
+    counted = True
+    """Whether the books of the long proofs know how to count what its customers got."""
+    said: datetime | None = None
+    """When the last message was written, by the platform's own clock."""
 
     def __repr__(self) -> str:
         return self.channel
@@ -74,6 +84,10 @@ class Way:
     async def bring_unreadable(self, house: House, office: Office) -> Told:
         """Something from the source that nobody can read."""
         raise NotImplementedError
+
+    def is_unreadable(self, raw: bytes) -> bool:
+        """Whether these are the bytes that nobody can read."""
+        return raw.strip() in (b"", b'{"message": "cut o', b'{"data": {"text": "cut o')
 
     def got(self, office: Office, n: int) -> list[Received]:
         """What the n-th customer got."""
@@ -225,7 +239,108 @@ class Box(Mail):
         return ["\\Seen" in mail.flags for mail in office.imap.boxes["INBOX"].mails]
 
 
-WAYS: tuple[Way, ...] = (Chat(), Form(), Hook(), Mail(), Box())
+class Wechat(Way):
+    """A follower of an official account, in safe mode; answers go by customer-service message."""
+
+    channel, kind, converses, names, counted = "wechat", "wechat", True, False, False
+
+    def is_unreadable(self, raw: bytes) -> bool:
+        return b"<Encrypt>" in raw
+
+    async def bring(
+        self, house: House, n: int, *, id: str | None = None, text: str | None = None, office: Office
+    ) -> Told:
+        said = words(n) if text is None else text
+        number = f"{int.from_bytes((id or str(n)).encode()[-6:])}"
+        self.said = house.now().replace(microsecond=0)
+        return await self.push(house, wechat.text(n, said, number, self.said))
+
+    async def push(self, house: House, xml: str) -> Told:
+        """Push anything."""
+        request = wechat.sealed(xml, house.now())
+        return await _post(house, wechat.target(request), request.body, dict(request.headers))
+
+    async def bring_unreadable(self, house: House, office: Office) -> Told:
+        return await self.push(house, "<xml><Content>cut o")
+
+    def got(self, office: Office, n: int) -> list[Received]:
+        return _told(office.weixin.got[wechat.openid(n)])
+
+
+class Weibo(Way):
+    """Somebody who writes to an account on Weibo."""
+
+    channel, kind, converses, names, counted = "weibo", "weibo", True, False, False
+
+    def is_unreadable(self, raw: bytes) -> bool:
+        return raw == b'{"type": "cut o'
+
+    async def bring(
+        self, house: House, n: int, *, id: str | None = None, text: str | None = None, office: Office
+    ) -> Told:
+        # A push has no number: the time is what a second message differs in, and must not move for the first.
+        minute = house.now().replace(second=0, microsecond=0)
+        at = office.moments.setdefault((n, id), minute - timedelta(seconds=len(office.moments)))
+        self.said = at
+        return await self.push(house, weibo.push(n, "text", words(n) if text is None else text, at))
+
+    async def push(self, house: House, body: str) -> Told:
+        """Push anything."""
+        nonce = str(next(_NONCES))
+        request = weibo.signed(body, house.now(), nonce)
+        return await _post(house, wechat.target(request), request.body, dict(request.headers))
+
+    async def bring_unreadable(self, house: House, office: Office) -> Told:
+        return await self.push(house, '{"type": "cut o')
+
+    def got(self, office: Office, n: int) -> list[Received]:
+        return _told(office.weibo.got[str(weibo.uid(n))])
+
+
+class Wecom(Way):
+    """A customer of WeCom's customer service, whose messages the house fetches when a callback says so."""
+
+    channel, kind, answers, converses, names, counted = "wecom", "wecom", False, True, False, False
+    repeats_on_doubt = True
+
+    def is_unreadable(self, raw: bytes) -> bool:
+        return b'"msgtype":3' in raw
+
+    async def bring(
+        self, house: House, n: int, *, id: str | None = None, text: str | None = None, office: Office
+    ) -> Told:
+        said, who = words(n) if text is None else text, wecom.customer(n)
+        number = f"item-{n}" if id is None else id
+        self.said = house.now().replace(microsecond=0)
+        at = int(self.said.timestamp())
+        office.wecom.says(who, said, msgid=number, send_time=at)
+        return await self.hint(house)
+
+    async def hint(self, house: House) -> Told:
+        """Tell that there is something."""
+        request = wecom.hint(at=house.now())
+        await _post(house, wechat.target(request), request.body, {})
+        return Told(None)
+
+    async def bring_unreadable(self, house: House, office: Office) -> Told:
+        office.wecom.puts({"msgtype": 3, "send_time": int(house.now().timestamp())})
+        return await self.hint(house)
+
+    def got(self, office: Office, n: int) -> list[Received]:
+        return _told(office.wecom.got[wecom.customer(n)])
+
+
+_NONCES = itertools.count(1)
+#: A reference: what an acknowledgement names, and the answers of these tests do not.
+_REFERENCE = re.compile(r"FB-\d{6}-")
+
+
+def _told(texts: Sequence[str]) -> list[Received]:
+    """Messages of a platform that shows no key: twice the same words are the same message twice."""
+    return [Received(text, text, bool(_REFERENCE.search(text))) for text in texts]
+
+
+WAYS: tuple[Way, ...] = (Chat(), Form(), Hook(), Mail(), Box(), Wechat(), Weibo(), Wecom())
 
 
 async def _post(house: House, path: str, body: bytes, headers: dict[str, str]) -> Told:

@@ -96,6 +96,7 @@ class Weibo:
         self._next: deque[int | Refuse | Drop] = deque()
         self.url = ""
         self.always_open = False
+        self.longest = 299
         self.windows: dict[str, datetime] = {}
         self.got: defaultdict[str, list[str]] = defaultdict(list)
         self.forms: list[dict[str, str]] = []
@@ -155,7 +156,7 @@ class Weibo:
         self.forms.append(given)
         text = json.loads(given["data"])["text"]
         who = given["receiver_id"]
-        if len(text) >= 300:
+        if len(text) > self.longest:
             return _error(20012)
         if not self.always_open and self._now() > self.windows.get(who, self._now() - timedelta(1)):
             return _error(21399, "the quota of messages to this user is used up")
