@@ -42,8 +42,10 @@ prove: $(VENV)/dev.stamp ## The long proofs: crashes, browser, load
 	scripts/packages.sh dovecot-imapd strace chromium fonts-noto-cjk
 	$(PYTEST) -m prove
 
-bench: $(VENV)/dev.stamp ## Measure, side by side with a bare echo
+bench: $(VENV)/dev.stamp ## Measure, side by side with a bare echo, and mail beside the bare libraries
+	scripts/packages.sh dovecot-imapd
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/mail_in.py
 
 # Not --quiet: that would hide the warnings from --strict too.
 docs: $(VENV)/dev.stamp ## Write the reference from the code, and build the pages into site/
