@@ -201,19 +201,19 @@ class Door:
         if (request.content_length or 0) > limit:
             raise web.HTTPRequestEntityTooLarge(max_size=limit, actual_size=request.content_length or 0)
         if request.content.is_eof():  # all of it came with the head, as it mostly does
-            body = bytearray(request.content.read_nowait())
+            body = request.content.read_nowait()
         else:
-            body = await self._wait_for(request, limit)
+            body = bytes(await self._wait_for(request, limit))
         if len(body) > limit:
             raise web.HTTPRequestEntityTooLarge(max_size=limit, actual_size=len(body))
-        certificate = request.get_extra_info("peercert") or {}
+        certificate = (request.get_extra_info("peercert") if request.secure else None) or {}
         subject = ",".join(f"{k}={v}" for part in certificate.get("subject", ()) for k, v in part)
         return Request(
             method=request.method,
             path=request.path,
-            query=dict(request.query),
+            query=dict(request.query) if "?" in request.raw_path else {},
             headers={name.lower(): value for name, value in request.headers.items()},
-            body=bytes(body),
+            body=body,
             remote=client_address(request, self._proxies),
             received_at=self._clock.now(),
             peer_subject=subject or None,

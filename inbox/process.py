@@ -33,14 +33,14 @@ from store.lookups import Findings, Questions
 from store.store import Store
 from store.units import Unit
 
-#: How long the count of all automatic messages of the last hour may be old, seconds.
+#: How long the counts of the last hour's automatic messages, all and by domain, may be old, seconds.
 _TOTAL_AGE = 10.0
 #: Raw bytes up to this size are fetched for a whole batch together.
 _SMALL = 65_536
 #: How soon a batch is tried again that the store could not take: doubled up to the last, seconds.
 _AGAIN_FIRST, _AGAIN_LAST = 0.5, 10.0
-#: How long a batch lets the doors go first at the most, and how often it looks whether it must, seconds.
-_GIVE_WAY, _GLANCE = 0.5, 0.02
+#: How often a batch that lets the doors go first looks whether it still must, seconds.
+_GLANCE = 0.02
 #: How soon a report of a message not known yet is looked at again: at first, and at the last, seconds.
 _REPORT_AGAIN, _REPORT_LAST = 0.5, 15.0
 #: Batches at work at the same time: while one waits for its commit the next is read.
@@ -107,6 +107,8 @@ class Processor:
         """Tells the door of an envelope that waits for an acknowledgement that none will come."""
         self._total = 0
         self._total_at = float("-inf")
+        self._domains: dict[str, int] = {}
+        """What went to each mail domain in the last hour, as old as the total: a domain may have very many."""
         self._stopping = False
         self._contents: set[str] = set()
         """Fingerprints of what is being processed: of equal content the second must find the first."""
@@ -187,8 +189,8 @@ class Processor:
 
     async def _give_way(self) -> None:
         """While the doors are under pressure, accepting goes before processing; but never for long."""
-        waited = 0.0
-        while waited < _GIVE_WAY and self._pressure() and not self._stopping:
+        waited, limit = 0.0, self._settings.give_way.total_seconds()
+        while waited < limit and self._pressure() and not self._stopping:
             await asyncio.sleep(_GLANCE)
             waited += _GLANCE
 
@@ -294,9 +296,11 @@ class Processor:
             return
         asked = placing.merge([self._questions(one) for one in readings])
         now = self._clock.now()
-        found, total = await asyncio.gather(
-            self._store.read(lambda c: lookups.answer(c, asked, now)), self._total_sent(now)
-        )
+        total = await self._total_sent(now)
+        asked.domains -= self._domains.keys()
+        found = await self._store.read(lambda c: lookups.answer(c, asked, now))
+        self._domains |= dict.fromkeys(asked.domains, 0) | found.domain_hour
+        found.domain_hour = self._domains
         ended = await asyncio.gather(
             *(self._settle(one, found, total, now) for one in readings), return_exceptions=True
         )
@@ -349,10 +353,18 @@ class Processor:
             part.data.path.unlink(missing_ok=True)
         return File(part.filename, part.media_type, size, sha256, part.content_id, part.omitted)
 
+    def _note_sent(self, planned: Planned) -> None:
+        for row in planned.rows:
+            if row["purpose"] == "acknowledgement":
+                self._total += 1
+                if (domain := row["domain"]) in self._domains:
+                    self._domains[domain] += row["state"] != "cancelled"
+
     async def _total_sent(self, now: datetime) -> int:
         if self._clock.monotonic() - self._total_at > _TOTAL_AGE:
             self._total = await self._store.read(lambda c: lookups.sent_in_the_last_hour(c, now))
             self._total_at = self._clock.monotonic()
+            self._domains = {}
         return self._total
 
     async def _settle(self, reading: Reading, found: Findings, total: int, now: datetime) -> None:
@@ -429,7 +441,7 @@ class Processor:
         finally:
             self._outbox.release(planned, held)
         if held:
-            self._total += sum(row["purpose"] == "acknowledgement" for row in planned.rows)
+            self._note_sent(planned)
             if self._count:
                 self._count(envelope.channel, "joined" if place else "registered")
             if asked:

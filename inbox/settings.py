@@ -19,6 +19,10 @@ class InboxSettings(BaseModel):
         default=512, ge=1, description="Accepted envelopes kept in memory for processing at once."
     )
     process_batch: int = Field(default=64, ge=1, le=512, description="Envelopes processed together.")
+    give_way: timedelta = Field(
+        default=timedelta(seconds=1),
+        description="How long, between two batches, processing lets busy doors go first at the most.",
+    )
     max_claims: int = Field(
         default=3, ge=1, description="Deaths of the daemon after which an envelope is quarantined."
     )

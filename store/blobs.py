@@ -19,6 +19,7 @@ from sqlalchemy.dialects import postgresql
 
 from model.tools import Raw, Spooled
 from store import sets
+from store.conditions import any_of
 from store.errors import StoreBusy
 from store.schema import blob
 from store.types import to_micros
@@ -103,7 +104,9 @@ class Blobs:
 
     def load_all(self, connection: Connection, wanted: Collection[str]) -> dict[str, bytes]:
         """All bytes of several blobs, by digest; those that are gone are left out."""
-        query = select(blob.c.sha256, blob.c.place, blob.c.data).where(blob.c.sha256.in_(set(wanted)))
+        query = select(blob.c.sha256, blob.c.place, blob.c.data).where(
+            any_of(connection, blob.c.sha256, set(wanted))
+        )
         return {
             row.sha256: bytes(row.data) if row.place == "row" else self.path(row.sha256).read_bytes()
             for row in connection.execute(query)

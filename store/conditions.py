@@ -5,7 +5,10 @@ SQLite uses a partial index only where the query repeats the index's condition; 
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, literal_column
+import json
+from collections.abc import Collection
+
+from sqlalchemy import ColumnElement, Connection, Text, bindparam, func, literal_column, select
 from sqlalchemy.sql.expression import ColumnClause
 
 
@@ -22,6 +25,20 @@ def stands(column: ColumnElement[str], state: str) -> ColumnElement[bool]:
 def among(column: ColumnElement[str], states: tuple[str, ...]) -> ColumnElement[bool]:
     """The column holds one of these states; name them in the order in which the index does."""
     return column.in_([_word(state) for state in states])
+
+
+def any_of(
+    connection: Connection, column: ColumnElement[str], values: Collection[str]
+) -> ColumnElement[bool]:
+    """The column holds one of these values.
+
+    On SQLite they go over as one: a statement with a place for each is written anew every time, which costs
+    more than the search.
+    """
+    if connection.dialect.name != "sqlite":
+        return column.in_(values)
+    listed = bindparam(None, json.dumps(list(values)), type_=Text(), unique=True)
+    return column.in_(select(func.json_each(listed).table_valued("value").c.value))
 
 
 #: The conditions of the indexes in `store.schema`.

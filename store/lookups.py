@@ -11,7 +11,7 @@ from sqlalchemy import Connection, and_, func, not_, select
 
 from model.delivery import AUTOMATIC
 from model.failures import Reason
-from store.conditions import SETTLED_DELIVERIES, among, stands
+from store.conditions import SETTLED_DELIVERIES, among, any_of, stands
 from store.schema import contact, conversation, delivery, envelope, identity, record, thread_key
 
 _AUTOMATIC = tuple(sorted(purpose.value for purpose in AUTOMATIC))
@@ -115,13 +115,15 @@ def answer(connection: Connection, asked: Questions, now: datetime) -> Findings:
     if asked.thread_keys:
         t = thread_key.c
         for row in connection.execute(
-            select(t.key, t.record, t.delivery).where(t.key.in_(asked.thread_keys))
+            select(t.key, t.record, t.delivery).where(any_of(connection, t.key, asked.thread_keys))
         ):
             found.threads[row.key] = (row.record, row.delivery)
             wanted.add(row.record)
     if asked.references:
         e = envelope.c
-        query = select(e.reference, e.record).where(e.reference.in_(asked.references), e.record.is_not(None))
+        query = select(e.reference, e.record).where(
+            any_of(connection, e.reference, asked.references), e.record.is_not(None)
+        )
         found.by_reference = {row.reference: row.record for row in connection.execute(query)}
         wanted |= set(found.by_reference.values())
     if asked.fingerprints:
@@ -146,7 +148,9 @@ def answer(connection: Connection, asked: Questions, now: datetime) -> Findings:
 def _contacts(connection: Connection, wanted: Iterable[tuple[str, str]], found: Findings) -> None:
     values = {value for _, value in wanted}
     i = identity.c
-    rows = connection.execute(select(i.kind, i.value, i.contact).where(i.value.in_(values)))
+    kinds = {kind for kind, _ in wanted}  # named, or the index by kind and value is of no use
+    query = select(i.kind, i.value, i.contact).where(i.kind.in_(kinds), any_of(connection, i.value, values))
+    rows = connection.execute(query)
     found.contacts = {(row.kind, row.value): row.contact for row in rows}
 
 
@@ -154,7 +158,7 @@ def _twins(connection: Connection, fingerprints: set[str], found: Findings) -> s
     e = envelope.c
     rows = connection.execute(
         select(e.id, e.account, e.source_id, e.fingerprint, e.record, e.received_at)
-        .where(e.fingerprint.in_(fingerprints), e.record.is_not(None))
+        .where(any_of(connection, e.fingerprint, fingerprints), e.record.is_not(None))
         .order_by(e.id)
     ).all()
     for row in rows:
@@ -165,7 +169,9 @@ def _twins(connection: Connection, fingerprints: set[str], found: Findings) -> s
 
 def _conversations(connection: Connection, wanted: set[str], found: Findings) -> set[str]:
     r = record.c
-    latest = select(r.conversation, func.max(r.id).label("id")).where(r.conversation.in_(wanted))
+    latest = select(r.conversation, func.max(r.id).label("id")).where(
+        any_of(connection, r.conversation, wanted)
+    )
     rows = connection.execute(latest.group_by(r.conversation)).all()
     found.by_conversation = {row.conversation: row.id for row in rows}
     return {row.id for row in rows}
@@ -174,11 +180,13 @@ def _conversations(connection: Connection, wanted: set[str], found: Findings) ->
 def _records(connection: Connection, wanted: set[str], found: Findings) -> None:
     r = record.c
     columns = (r.id, r.reference, r.state, r.contact, r.conversation, r.updated_at, r.channel)
-    for row in connection.execute(select(*columns).where(r.id.in_(wanted))):
+    for row in connection.execute(select(*columns).where(any_of(connection, r.id, wanted))):
         found.records[row.id] = Known(*row)
     d = delivery.c
     destinations: dict[str, set[str]] = {}
-    sent = select(d.record, d.target, d.downstream, d.purpose, d.state).where(d.record.in_(wanted))
+    sent = select(d.record, d.target, d.downstream, d.purpose, d.state).where(
+        any_of(connection, d.record, wanted)
+    )
     for out in connection.execute(sent):
         if out.downstream:
             destinations.setdefault(out.record, set()).add(out.target)
@@ -230,7 +238,7 @@ def _sent(connection: Connection, asked: Questions, now: datetime, found: Findin
     automatic = and_(d.purpose.in_(_AUTOMATIC), d.state != "cancelled")
     hour, day = now - timedelta(hours=1), now - timedelta(days=1)
     query = select(d.address, d.created_at).where(
-        d.address.in_(asked.addresses), d.created_at > day, automatic
+        any_of(connection, d.address, asked.addresses), d.created_at > day, automatic
     )
     for row in connection.execute(query):
         found.address_day[row.address] = found.address_day.get(row.address, 0) + 1
@@ -239,7 +247,7 @@ def _sent(connection: Connection, asked: Questions, now: datetime, found: Findin
     if asked.domains:
         by_domain = (
             select(d.domain, func.count().label("n"))
-            .where(d.domain.in_(asked.domains), d.created_at > hour, automatic)
+            .where(any_of(connection, d.domain, asked.domains), d.created_at > hour, automatic)
             .group_by(d.domain)
         )
         found.domain_hour = {row.domain: row.n for row in connection.execute(by_domain)}
