@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-import nh3
 from aiohttp import web
 from pydantic import ValidationError
 from sqlalchemy import Connection
 
-from console import pages, replies
+from console import letters, pages, replies
 from console.links import Links
 from console.problems import Problem, invalid, verbs_spoken
 from console.seats import Fields, Seats, see_other, word
@@ -201,8 +200,9 @@ class Desk:
         row = await self._services.store.read(lambda c: views.record(c, reference))
         if row is None or row["html"] is None:
             raise Problem(404, "this record has no HTML")
+        shown = await letters.shown(self._services, row["id"], row["html"])
         return web.Response(
-            text=f'<!doctype html><meta charset="utf-8"><title>{row["reference"]}</title>{nh3.clean(row["html"])}',
+            text=f'<!doctype html><meta charset="utf-8"><title>{row["reference"]}</title>{shown}',
             content_type="text/html",
             headers={"Content-Security-Policy": _MAIL},
         )

@@ -21,6 +21,8 @@ DEPTH_LIMIT = 200
 HIDDEN = re.compile(r"<(?:(script|style|head|title)\b|!--)", re.I)
 TAG = re.compile(r"<[^<>]*>")
 BREAK = re.compile(r"<(?:br|/?p|/?div|/tr|/?li|/h\d)\b[^<>]*>", re.I)
+#: What XML cannot hold (XML 1.0 §2.2).
+_UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 BLANKS = re.compile(r"\n[ \t\u00a0]*(?:\n[ \t\u00a0]*)+")
 
 #: Elements in which mail programs wrap what they quote.
@@ -205,5 +207,16 @@ def _quotation(container: Any) -> list[Any]:
 
 
 def _drop(element: Any) -> None:
-    if element.getparent() is not None:
+    parent = element.getparent()
+    if parent is None:
+        return
+    try:
+        element.drop_tree()
+    except ValueError:  # signs that lxml reads but refuses to write, where the texts around it are joined
+        element.tail = _UNWRITABLE.sub("", element.tail or "")
+        before = element.getprevious()
+        if before is None:
+            parent.text = _UNWRITABLE.sub("", parent.text or "")
+        else:
+            before.tail = _UNWRITABLE.sub("", before.tail or "")
         element.drop_tree()

@@ -98,6 +98,18 @@ def record(connection: Connection, reference: str) -> Row | None:
     return None if named is None else first(connection, select(register).where(register.c.id == named))
 
 
+def pictures(connection: Connection, record_id: str) -> list[Row]:
+    """Files of a record that its HTML may name by their content id, and whose bytes were kept."""
+    return rows(
+        connection,
+        select(attachment.c.content_id, attachment.c.media_type, attachment.c.size, attachment.c.sha256)
+        .where(attachment.c.record == record_id, attachment.c.content_id.is_not(None))
+        .where(attachment.c.sha256.is_not(None))
+        .order_by(attachment.c.envelope, attachment.c.n)
+        .limit(100),
+    )
+
+
 def canonical(connection: Connection, row: Mapping[str, Any], links: Links) -> canon.Record:
     """The canonical record of one row of the record table."""
     return canonicals(connection, [row], links)[0]

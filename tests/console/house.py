@@ -249,13 +249,15 @@ class House:
         await self.put("record", **{**row, **values})
         return id_
 
-    async def attachment(self, record: str, n: int, filename: str, data: bytes, media_type: str) -> None:
+    async def attachment(
+        self, record: str, n: int, filename: str, data: bytes, media_type: str, content_id: str | None = None
+    ) -> None:
         row = await self.store.read(
             lambda c: c.execute(schema.record.select().where(schema.record.c.id == record)).mappings().one()
         )
         sha = await self.blob(data)
         await self.put("attachment", record=record, envelope=row["envelope"], n=n, filename=filename,
-                       media_type=media_type, size=len(data), sha256=sha)  # fmt: skip
+                       media_type=media_type, size=len(data), sha256=sha, content_id=content_id)  # fmt: skip
 
     async def delivery(self, record: str | None, purpose: str = "reply", **values: Any) -> str:
         id_, now = self.ids.new(), values.pop("at", None) or self.clock.now()

@@ -187,6 +187,21 @@ async def test_markup_in_every_field_is_shown_as_words(house: House, clerk: Clie
         assert "script-src 'self'" in response.headers["Content-Security-Policy"]
 
 
+async def test_pictures_of_the_same_mail_are_shown_and_none_from_elsewhere(
+    house: House, clerk: Client
+) -> None:
+    html = (
+        '<img src="cid:a%40b" alt="ours"><img src="https://tracker.example/x.png"><img src="cid:gone">'
+        '<img src="cid:page"><a href="cid:a@b">x</a>'
+    )
+    id_ = await house.record("FB-261122-AAAA2", html=html)
+    await house.attachment(id_, 0, "a.png", b"PNG", "image/png", "a@b")
+    await house.attachment(id_, 1, "b.html", b"<script>", "text/html", "page")
+    body = await (await clerk.get("/desk/records/FB-261122-AAAA2/html")).text()
+    assert 'src="data:image/png;base64,UE5H"' in body
+    assert "tracker" not in body and "cid:" not in body and body.count("src=") == 1
+
+
 async def test_the_customer_s_html_is_caged(house: House, clerk: Client) -> None:
     html = (
         "<p onclick=alert(1)>Hi <b>there</b></p><script>alert(2)</script><iframe src=//evil.example></iframe>"

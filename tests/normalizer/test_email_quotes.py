@@ -206,6 +206,13 @@ def test_trimming_takes_linear_time(line: str) -> None:
     assert time.process_time() - began < 2
 
 
+@pytest.mark.parametrize("sign", ["\x01", "&#1;", "&#xffff;", "\x0b"])
+def test_signs_that_no_document_may_hold_do_not_stop_the_cutting(sign: str) -> None:
+    quote = '<blockquote type="cite">old</blockquote>'
+    assert "old" not in html.texts(f"<p>new {sign}{quote}{sign} more</p>")[1]
+    assert html.texts(f"<p>{quote}{sign}new</p>")[1].strip(sign) == "new"
+
+
 def test_html_without_end_or_sense_is_still_text() -> None:
     assert html.texts("<p>one<p>two<table><tr><td>three")[0].split() == ["one", "two", "three"]
     assert html.texts("") == ("", "")
