@@ -21,6 +21,7 @@ SPECS: tuple[ReaderSpec, ...] = (
     ReaderSpec("chat", _reader("chat")),
     ReaderSpec("email", _reader("email"), hostile=True),
     ReaderSpec("form", _reader("form")),
+    ReaderSpec("line", _reader("line")),
     ReaderSpec("telegram", _reader("telegram")),
     ReaderSpec("messenger", _reader("messenger")),
     ReaderSpec("instagram", _reader("instagram")),

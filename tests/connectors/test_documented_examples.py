@@ -10,7 +10,18 @@ from typing import Any
 import pytest
 import yaml
 
-from connectors import form, instagram, messenger, telegram, webhook, wechat, wecom, weibo, whatsapp
+from connectors import (
+    form,
+    instagram,
+    line,
+    messenger,
+    telegram,
+    webhook,
+    wechat,
+    wecom,
+    weibo,
+    whatsapp,
+)
 from destinations import http
 from tests.rigs import telegram as telegram_rig
 from tests.rigs.http import SECRET
@@ -20,6 +31,7 @@ from tests.rigs.wechat import AES_KEY
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = (
     "channels/form.md",
+    "channels/line.md",
     "channels/telegram.md",
     "channels/webhook.md",
     "channels/wechat.md",
@@ -32,6 +44,7 @@ PAGES = (
 )
 SPECS: Mapping[tuple[str, str], Any] = {
     ("channels", "form"): form.SPEC,
+    ("channels", "line"): line.SPEC,
     ("channels", "telegram"): telegram.SPEC,
     ("channels", "webhook"): webhook.SPEC,
     ("channels", "wechat"): wechat.SPEC,

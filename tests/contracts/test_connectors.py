@@ -19,6 +19,7 @@ import pytest
 from connectors import chat as chat_kind
 from connectors import email as email_kind
 from connectors import form as form_kind
+from connectors import line as line_kind
 from connectors import telegram as telegram_kind
 from connectors import webhook as webhook_kind
 from connectors import wechat as wechat_kind
@@ -32,7 +33,7 @@ from model.envelope import Accepted
 from model.failures import Failure, SendFailure
 from model.health import Health
 from tests.rigs import chat as chat_rig
-from tests.rigs import email, form, http, imap, telegram, webhook, wechat, wecom, weibo
+from tests.rigs import email, form, http, imap, line, telegram, webhook, wechat, wecom, weibo
 from tests.rigs.http import Drop, Hang, Refuse, Sink
 from tests.rigs.tools import Workbench
 
@@ -43,6 +44,7 @@ KINDS = (
     "webhook",
     "email",
     "imap",
+    "line",
     "telegram",
     "telegram by web hook",
     "wechat",
@@ -50,7 +52,10 @@ KINDS = (
     "weibo",
 )
 #: Kinds whose sources post to our door, by requests that are always the same.
-POSTED = ("form", "webhook", "telegram by web hook", "wechat", "wecom", "weibo")
+POSTED = ("form", "webhook", "line", "telegram by web hook", "wechat", "wecom", "weibo")
+
+#: A chat of LINE.
+LINE_PERSON = line.person(1)
 
 
 @dataclass
@@ -64,6 +69,7 @@ class Bench:
     smtp: email.Sink
     box: imap.FakeImap
     bots: telegram.BotApi
+    messaging: line.MessagingApi
     weixin: wechat.Weixin
     wecom: wecom.Wecom
     weibo: weibo.Weibo
@@ -74,6 +80,8 @@ class Bench:
             return [form.request(n, manner) for n, manner in enumerate(("json", "urlencoded", "multipart"))]
         if self.spec.kind == "chat":
             return [chat_rig.request(n, key=f"chat-{n}") for n in range(3)]
+        if self.spec.kind == "line":
+            return [line.request(line.event(n, n, f"电梯 {n} 坏了")) for n in range(1, 4)]
         if self.spec.kind == "telegram":
             return [telegram.request(n) for n in range(3)]
         if self.spec.kind == "webhook":
@@ -90,6 +98,8 @@ class Bench:
     @property
     def taken(self) -> list[str]:
         """Keys of what its customers got."""
+        if self.spec.kind == "line":
+            return [one.retry_key for one in self.messaging.sent]
         if self.spec.kind == "telegram":
             return [str(one.number) for one in self.bots.sent]
         platforms = {"wechat": self.weixin, "wecom": self.wecom, "weibo": self.weibo}
@@ -107,6 +117,7 @@ async def opened(kind: str) -> AsyncIterator[Bench]:
         chat = await stack.enter_async_context(Sink())
         smtp = await stack.enter_async_context(email.Sink())
         box = await stack.enter_async_context(imap.FakeImap())
+        messaging = await stack.enter_async_context(line.MessagingApi())
         bots = await stack.enter_async_context(telegram.BotApi())
         weixin = await stack.enter_async_context(wechat.Weixin())
         work = await stack.enter_async_context(wecom.Wecom())
@@ -117,6 +128,7 @@ async def opened(kind: str) -> AsyncIterator[Bench]:
             "form": (form_kind.SPEC, form.settings()),
             "webhook": (webhook_kind.SPEC, webhook.settings(chat)),
             "email": (email_kind.SPEC, email.settings(smtp)),
+            "line": (line_kind.SPEC, line.settings(messaging)),
             "telegram": (telegram_kind.SPEC, telegram.settings(bots)),
             "telegram by web hook": (telegram_kind.SPEC, telegram.hooked(bots)),
             "imap": (email_kind.SPEC, imap.settings(box)),
@@ -126,7 +138,7 @@ async def opened(kind: str) -> AsyncIterator[Bench]:
         }
         spec, values = settings[kind]
         connector = spec.build(spec.settings.model_validate(values), tools.tools(kind))
-        yield Bench(spec, connector, tools, chat, smtp, box, bots, weixin, work, blog)
+        yield Bench(spec, connector, tools, chat, smtp, box, bots, messaging, weixin, work, blog)
         await connector.__aexit__(None, None, None)
 
 
@@ -147,7 +159,7 @@ def message(n: int) -> Message:
         to=Identity("email", "customer1@example.com"),
         subject="Your matter",
         text=f"Answer {n}",
-        thread={"conversation": "chat-1", "chat": 77, **PEOPLE},
+        thread={"conversation": "chat-1", "chat": 77, **PEOPLE, "to": LINE_PERSON},
     )
 
 
