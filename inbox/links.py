@@ -13,7 +13,7 @@ from model.draft import Identity
 from model.registration import Registration
 from model.tools import Ids
 from store.lookups import Findings
-from store.units import Insert
+from store.units import Insert, Update
 
 
 def learn(reading: Reading, registration: Registration, found: Findings, made: Ids) -> list[Insert]:
@@ -30,6 +30,18 @@ def learn(reading: Reading, registration: Registration, found: Findings, made: I
             evidence = f"both gave it, the second one in {registration.reference}"
             inserts.append(proposal(made, owner, contact, one, evidence, at))
     return inserts
+
+
+def reachable_again(reading: Reading, registration: Registration, found: Findings) -> list[Update]:
+    """Who writes to us from an identity that refused our messages can be reached there again."""
+    contact, person = registration.contact, reading.person
+    refused = found.unreachable.get(contact or "", [])
+    if contact is None or person is None or person.value not in refused or reading.draft.signal:
+        return []
+    if reading.draft.automatic or reading.draft.bounce:
+        return []
+    left = [one for one in refused if one != person.value]
+    return [Update("contact", {"id": contact}, {"unreachable": left})]
 
 
 def identity(one: Identity, contact: str, evidence: str, at: datetime) -> Insert:

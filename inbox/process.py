@@ -418,6 +418,7 @@ class Processor:
         )
         is_new = contact is not None and contact not in found.contacts.values()
         inserts += links.learn(reading, registration, found, self._ids)
+        updates += links.reachable_again(reading, registration, found)
         inserts += (asked := errands.wanted(reading, registration, channel, is_new, self._ids))
         planned, held = self._outbox.plan(registration), False
         if freed:

@@ -103,7 +103,7 @@ class Findings:
     last_at: dict[str, datetime] = field(default_factory=dict)
     """Conversation to the time of its last message."""
     unreachable: dict[str, list[str]] = field(default_factory=dict)
-    """Contact to the addresses that refused our messages; of the contacts behind `sent`."""
+    """Contact to the addresses that refused our messages; of the senders, and of the contacts behind `sent`."""
 
 
 def answer(connection: Connection, asked: Questions, now: datetime) -> Findings:
@@ -149,9 +149,15 @@ def _contacts(connection: Connection, wanted: Iterable[tuple[str, str]], found: 
     values = {value for _, value in wanted}
     i = identity.c
     kinds = {kind for kind, _ in wanted}  # named, or the index by kind and value is of no use
-    query = select(i.kind, i.value, i.contact).where(i.kind.in_(kinds), any_of(connection, i.value, values))
-    rows = connection.execute(query)
-    found.contacts = {(row.kind, row.value): row.contact for row in rows}
+    query = (
+        select(i.kind, i.value, i.contact, contact.c.unreachable)
+        .join_from(identity, contact, contact.c.id == i.contact, isouter=True)
+        .where(i.kind.in_(kinds), any_of(connection, i.value, values))
+    )
+    for row in connection.execute(query):
+        found.contacts[row.kind, row.value] = row.contact
+        if row.unreachable:
+            found.unreachable[row.contact] = list(row.unreachable)
 
 
 def _twins(connection: Connection, fingerprints: set[str], found: Findings) -> set[str]:
@@ -228,7 +234,7 @@ def _reported(connection: Connection, asked: Questions, found: Findings) -> set[
     records = {one.record for one in found.sent if one.record}
     r, c = record.c, contact.c
     people = select(c.id, c.unreachable).join(record, r.contact == c.id).where(r.id.in_(records))
-    found.unreachable = {row.id: list(row.unreachable) for row in connection.execute(people)}
+    found.unreachable |= {row.id: list(row.unreachable) for row in connection.execute(people)}
     return records
 
 

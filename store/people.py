@@ -63,8 +63,9 @@ def reach(connection: Connection, record_id: str) -> Reach:
 def owners(connection: Connection, wanted: Collection[Identity]) -> dict[tuple[str, str], str]:
     """The contacts that have these identities."""
     i = identity.c
-    values = {one.value for one in wanted}
-    rows = connection.execute(select(i.kind, i.value, i.contact).where(i.value.in_(values)))
+    kinds, values = {one.kind for one in wanted}, {one.value for one in wanted}
+    query = select(i.kind, i.value, i.contact).where(i.kind.in_(kinds), i.value.in_(values))
+    rows = connection.execute(query)
     return {(row.kind, row.value): row.contact for row in rows}
 
 

@@ -106,6 +106,11 @@ async def test_a_failure_told_later_makes_the_delivery_dead_and_the_person_unrea
     assert (data["fate"], data["delivery"]) == ("failed", delivery["id"])
     (contact,) = await house.rows("contact")
     assert contact["unreachable"] == ["person-1"]
+    # Who writes again can be reached again.
+    await talk.post(house, talk.event(3, text="Sorry, I had blocked you."))
+    await house.idle()
+    (contact,) = await house.rows("contact")
+    assert contact["unreachable"] == []
 
 
 @pytest.mark.parametrize("fate", ["delivered", "read"])

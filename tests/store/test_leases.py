@@ -122,3 +122,12 @@ async def test_confirming_without_a_new_cursor_keeps_the_value(time: Time) -> No
     await store.accept(Acceptance((), CursorMove("mail", 1, None, [], time.clock.now())))
     taken = await store.run(lambda c: leases.take_cursor(c, "mail", 1))
     assert (taken["value"], taken["pending"]) == ({"uid": 7}, [])
+
+
+async def test_a_ring_is_heard_by_whoever_holds_the_lease(store: Store, clock: FixedClock) -> None:
+    assert await store.read(lambda c: leases.last_ring(c, "poll:box")) is None
+    for ring in ("first", "second"):
+        await store.run(lambda c, ring=ring: leases.ring(c, "poll:box", ring, clock.now()))
+        assert await store.read(lambda c: leases.last_ring(c, "poll:box")) == ring
+    # The lease itself is another row: ringing takes it from nobody.
+    assert await store.run(lambda c: leases.take(c, "poll:box", "me", TTL, clock.now())) == 1
