@@ -8,6 +8,7 @@ from typing import Any, cast
 from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
+from config.settings import AlertSettings
 from gateway import metrics as room
 from gateway.house import House
 from gateway.metrics import Metrics
@@ -37,6 +38,7 @@ def house(store: Store, *channels: Any) -> House:
         channels={one.name: one for one in channels},
         destinations={},
         hot=[1, 2],
+        loaded=SimpleNamespace(settings=SimpleNamespace(alerts=AlertSettings())),
     )
     return cast(House, built)
 
