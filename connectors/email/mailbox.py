@@ -71,6 +71,8 @@ class Mailbox:
         self._narrow: int | None = None
         """Mails fetched at a time after a fetch failed, until it is known which of them does it."""
         self._tries: Counter[tuple[str, int, int]] = Counter()
+        self._ahead: dict[tuple[str, int, str], list[int]] = {}
+        """UIDs that a search found and that were not fetched yet: a full mailbox is not searched for each chunk."""
 
     async def open(self) -> None:
         """Load the authorities; the connection is opened by the first fetch."""
@@ -267,8 +269,14 @@ class Mailbox:
             place = places.renumbered(place, folder.uidvalidity, uidnext)
             self._log.warning("mailbox.renumbered", folder=name, there=folder.there)
         self._begun.add(name)
-        found = places.new(place, await session.search(*places.criteria(place)))
-        return (place, found) if found else (places.settled(place, uidnext), [])
+        key = (name, folder.uidvalidity, "new")
+        found = places.new(place, self._ahead.pop(key, []))
+        if not found:
+            found = places.new(place, await session.search(*places.criteria(place)))
+        if not found:
+            return places.settled(place, uidnext), []
+        self._ahead[key] = found
+        return place, found
 
     async def _older(self, session: Session, name: str, known: Mapping[str, Place]) -> Batch:
         """The next of the older mails that an operator asked for; in the end the place forgets of them."""
@@ -276,13 +284,15 @@ class Mailbox:
         place = known[name]
         back = place["back"]
         found: list[int] = []
+        key = (name, int(place["uidvalidity"]), back["since"])
         if folder is not None and int(back["uid"]) < int(back["until"]):
-            found = [
+            found = [uid for uid in self._ahead.pop(key, []) if uid > int(back["uid"])] or [
                 uid for uid in await session.search(*places.back_criteria(back)) if uid > int(back["uid"])
             ]
         if folder is None or not found:
             self._log.info("mailbox.backfilled", folder=name)
             return Batch(cursor={**known, name: {**place, "back": None}})
+        self._ahead[key] = found
         envelopes, handles, taken = await self._take(session, name, folder.uidvalidity, found)
         after = {**place, "back": {**back, "uid": max(taken)}}
         return self._batch(envelopes, handles, {**known, name: after})

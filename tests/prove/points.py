@@ -48,7 +48,8 @@ APART = {
     "window": "one message more or less in a window's count, or a warning told once more",
     "process.ignored": "a signal that belongs to no record is set aside as a held message is",
     "process.waiting": "a report is put back as an envelope whose owner died is; the next look finds it",
-    "vault": "no kind of this release keeps a token",
+    "vault": "a death between a provider's answer and its commit loses what nobody used; the token before is good",
+    "backfill": "a wish for older mail, granted with the cursor in one transaction; until then it is found again",
 }
 #: Points around what is done outside the database.
 AROUND = ("process.before_read", "send.before", "send.after", "confirm.before", "confirm.after")

@@ -26,7 +26,7 @@ from tests.rigs.wire import Wire
 WHY_NOT = dovecot.missing()
 pytestmark = [
     pytest.mark.prove,
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(900),
     pytest.mark.skipif(WHY_NOT is not None and os.environ.get("REQUIRE_ALL") != "1", reason=WHY_NOT or ""),
 ]
 
@@ -125,7 +125,7 @@ class Year:
         assert (await self._api("POST", "/v1/admin/reload", {})) is not None
         await self.until(lambda told: told["state"] == "ok")
 
-    async def until(self, holds: Callable[[Any], bool], seconds: float = 60.0) -> Any:
+    async def until(self, holds: Callable[[Any], bool], seconds: float = 180.0) -> Any:
         """Wait for something to be true of the channel's health, with the count of what is registered in it."""
         end = asyncio.get_running_loop().time() + seconds
         told: Any = None
@@ -171,7 +171,7 @@ async def test_whatever_happens_to_a_mailbox_each_mail_is_registered_once(
                     await year.happen(event)
                 while not year.everything_came:
                     await year.put(50)
-                await year.until(lambda told: told["registered"] >= MAILS, 120)
+                await year.until(lambda told: told["registered"] >= MAILS, 300)
                 told = await year.until(lambda told: told["state"] == "ok")
                 assert await year.process.stop() == 0, year.process.tail()
             finally:

@@ -156,6 +156,18 @@ async def test_a_mail_that_shows_late_under_a_lower_uid_is_read(make: Make) -> N
         assert (await drain(connector, cursor))[0] == []
 
 
+async def test_a_full_mailbox_is_searched_once_and_not_for_each_chunk(make: Make) -> None:
+    async with FakeImap() as server, make(settings(server, imap={"chunk": 2, "start": "all"})) as connector:
+        for n in range(20):
+            server.put("INBOX", mail(n))
+        found, _, cursor = await drain(connector)
+        assert ids(found) == matters(*range(20))
+        assert sum("SEARCH" in line for line in server.log) == 2
+        server.renumber("INBOX")
+        server.put("INBOX", mail(20))
+        assert ids((await drain(connector, cursor))[0]) == matters(*range(21))
+
+
 # ---- log-in by tokens
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.email import places
@@ -61,6 +61,7 @@ def test_a_wish_before_the_first_connection_is_its_beginning() -> None:
     assert places.criteria(place) == ["UID", "1:*", "SINCE", "1-Oct-2026"]
 
 
+@settings(deadline=None)
 @given(st.integers(1, 400), st.integers(1, 20), st.lists(st.integers(0, 399), max_size=30))
 def test_every_mail_is_given_once_when_some_show_late(count: int, chunk: int, late: list[int]) -> None:
     place = places.first(7, 1, "all", TODAY)
