@@ -386,7 +386,9 @@ class Processor:
         inserts, updates = [*inserts, *opened], [*updates, *freed]
         in_burst = channel is not None and talks.in_burst(reading, channel.settings, found)
         place = placing.place(reading, found, self._settings, self._store.secret, told, in_burst)
-        if placing.says_nothing(draft) and (place is None or (draft.reports and not told)):
+        unknown = draft.reports and not told and not draft.full_text.strip()
+        # A report of no message of ours is nothing; an echo with words is what a colleague typed elsewhere.
+        if placing.says_nothing(draft) and (place is None or unknown):
             unit = registering.ignore(reading, now, inserts, updates)
             await self._end_unregistered(unit, envelope, wake=bool(freed))
             return
