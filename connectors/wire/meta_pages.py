@@ -74,7 +74,7 @@ class MetaPages(MetaDoor):
         if comment or post:
             return await self._answer_comment(message, comment, post)
         person = _text(thread.get("person")) or (message.to.value if message.to else "")
-        if not person or (message.to is not None and message.to.kind != self._site.person):
+        if not person or (not thread.get("person") and message.to and message.to.kind != self._site.person):
             raise PermanentFailure(
                 Reason.REQUEST, f"only a customer who wrote ({self._site.person}) can be answered"
             )

@@ -19,6 +19,7 @@ import pytest
 from connectors import chat as chat_kind
 from connectors import email as email_kind
 from connectors import form as form_kind
+from connectors import instagram, messenger, whatsapp
 from connectors import line as line_kind
 from connectors import telegram as telegram_kind
 from connectors import webhook as webhook_kind
@@ -33,7 +34,7 @@ from model.envelope import Accepted
 from model.failures import Failure, SendFailure
 from model.health import Health
 from tests.rigs import chat as chat_rig
-from tests.rigs import email, form, http, imap, line, telegram, webhook, wechat, wecom, weibo
+from tests.rigs import email, form, graph, http, imap, line, telegram, webhook, wechat, wecom, weibo
 from tests.rigs.http import Drop, Hang, Refuse, Sink
 from tests.rigs.tools import Workbench
 
@@ -50,9 +51,23 @@ KINDS = (
     "wechat",
     "wecom",
     "weibo",
+    "messenger",
+    "instagram",
+    "whatsapp",
 )
 #: Kinds whose sources post to our door, by requests that are always the same.
-POSTED = ("form", "webhook", "line", "telegram by web hook", "wechat", "wecom", "weibo")
+POSTED = (
+    "form",
+    "webhook",
+    "line",
+    "telegram by web hook",
+    "wechat",
+    "wecom",
+    "weibo",
+    "messenger",
+    "instagram",
+    "whatsapp",
+)
 
 #: A chat of LINE.
 LINE_PERSON = line.person(1)
@@ -73,6 +88,7 @@ class Bench:
     weixin: wechat.Weixin
     wecom: wecom.Wecom
     weibo: weibo.Weibo
+    graph: graph.Graph
 
     def requests(self) -> Sequence[Request]:
         """What its source posts."""
@@ -93,6 +109,9 @@ class Bench:
             return [weibo.signed(weibo.push(n, "text", f"第{n}条"), nonce=str(n)) for n in range(3)]
         if self.spec.kind == "wecom":
             return [wecom.sealed(wecom.member(n, Content=f"第{n}条", MsgId=n)) for n in range(1, 3)]
+        if self.spec.kind in graph.ACCOUNTS:
+            kind = self.spec.kind
+            return [graph.request(kind, graph.body(kind, graph.message(kind, n))) for n in range(3)]
         return []
 
     @property
@@ -102,6 +121,8 @@ class Bench:
             return [one.retry_key for one in self.messaging.sent]
         if self.spec.kind == "telegram":
             return [str(one.number) for one in self.bots.sent]
+        if self.spec.kind in graph.ACCOUNTS:
+            return [one.text for got in self.graph.got.values() for one in got]
         platforms = {"wechat": self.weixin, "wecom": self.wecom, "weibo": self.weibo}
         if self.spec.kind in platforms:
             return [text for texts in platforms[self.spec.kind].got.values() for text in texts]
@@ -122,7 +143,8 @@ async def opened(kind: str) -> AsyncIterator[Bench]:
         weixin = await stack.enter_async_context(wechat.Weixin())
         work = await stack.enter_async_context(wecom.Wecom())
         blog = await stack.enter_async_context(weibo.Weibo())
-        weixin.always_open = work.always_open = blog.always_open = True
+        meta = await stack.enter_async_context(graph.Graph())
+        meta.always_open = weixin.always_open = work.always_open = blog.always_open = True
         settings: Mapping[str, tuple[ConnectorSpec, Mapping[str, Any]]] = {
             "chat": (chat_kind.SPEC, chat_rig.settings()),
             "form": (form_kind.SPEC, form.settings()),
@@ -135,10 +157,13 @@ async def opened(kind: str) -> AsyncIterator[Bench]:
             "wechat": (wechat_kind.SPEC, wechat.settings(weixin)),
             "wecom": (wecom_kind.SPEC, wecom.settings(work)),
             "weibo": (weibo_kind.SPEC, weibo.settings(blog)),
+            "messenger": (messenger.SPEC, graph.settings(meta, "messenger")),
+            "instagram": (instagram.SPEC, graph.settings(meta, "instagram")),
+            "whatsapp": (whatsapp.SPEC, graph.settings(meta, "whatsapp")),
         }
         spec, values = settings[kind]
         connector = spec.build(spec.settings.model_validate(values), tools.tools(kind))
-        yield Bench(spec, connector, tools, chat, smtp, box, bots, messaging, weixin, work, blog)
+        yield Bench(spec, connector, tools, chat, smtp, box, bots, messaging, weixin, work, blog, meta)
         await connector.__aexit__(None, None, None)
 
 
@@ -148,6 +173,8 @@ PEOPLE = {
     "uid": str(weibo.uid(1)),
     "open_kfid": wecom.ACCOUNT,
     "external_userid": wecom.customer(1),
+    "person": graph.person("messenger", 1),
+    "user": graph.user(1),
 }
 
 

@@ -106,5 +106,5 @@ async def test_what_an_earlier_life_left_is_read_with_the_settings_of_its_channe
     with points.acting("process.before_read", lambda: known.append(sorted(house.daemon.house.channels))):
         async with house:
             await house.idle()
-            assert known == [["box", "chat", "form", "hook", "mail", "wechat", "wecom", "weibo"]]
+            assert known == [sorted(way.channel for way in WAYS)]
             assert len(Hook().got(office, 1)) == 1

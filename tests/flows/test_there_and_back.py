@@ -20,15 +20,17 @@ async def test_a_message_goes_the_whole_road(house: House, office: Office, way: 
 
     # The source was answered, with the number that the customer is told everywhere.
     if way.answers:
-        assert told.taken and told.status in (202, 250)
-        assert told.reference == record["reference"]
+        assert told.taken and told.status in (200, 202, 250)
+        assert told.reference == (record["reference"] if way.names else "")
     assert re.fullmatch(r"FB-\d{6}-[2-9A-HJKMNP-Z]{5}", record["reference"])
     # It is in the register, normalised.
     assert record["schema"] == "forebay.record/1"
     assert record["channel"] == {"name": way.channel, "kind": way.kind}
     assert record["text"].strip() == words(1)
-    assert {"kind": "email", "value": "customer1@example.com"} in record["contact"]["identities"]
-    assert record["contact"]["name"] == "顾客 1"
+    if way.names:  # platforms tell a number of their own, and the name later or never
+        assert {"kind": "email", "value": "customer1@example.com"} in record["contact"]["identities"]
+        assert record["contact"]["name"] == "顾客 1"
+    assert record["contact"]["identities"] or not way.answers
     # The customer has the acknowledgement, the ticket store the record.
     (ack,) = way.got(office, 1)
     assert ack.automatic and record["reference"] in ack.text
@@ -43,7 +45,9 @@ async def test_a_message_goes_the_whole_road(house: House, office: Office, way: 
         assert status == 202 and queued["reference"] == record["reference"]
     await house.idle()
     _, answer = way.got(office, 1)
-    assert not answer.automatic and answer.text.strip() == "We mended the lift. 已修好。"
+    assert not answer.automatic and answer.text.strip().startswith(
+        "We mended the lift. 已修好。"
+    )  # a mail quotes
     (reply,) = await house.deliveries("reply")
     assert (reply["state"], reply["attempts"]) == ("delivered", 1)
     after = await house.ask("GET", f"/v1/records/{record['reference']}")

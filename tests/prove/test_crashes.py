@@ -34,7 +34,7 @@ def config(office: Office, folder: Path, port: int, mail_port: int, url: str) ->
         retention={"every": 0.7},
         channels={
             # Their customers cannot tell a repeat, which the books here count by.
-            **dict.fromkeys(("wechat", "weibo", "wecom")),
+            **dict.fromkeys(("wechat", "weibo", "wecom", "messenger", "instagram", "whatsapp")),
             "mail": {"door": {"port": mail_port}},
             "ask": {
                 **hook,

@@ -20,7 +20,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from tests.rigs import chat as chat_rig
-from tests.rigs import email, form, http, imap, webhook, wechat, wecom, weibo
+from tests.rigs import email, form, graph, http, imap, webhook, wechat, wecom, weibo
 from tests.rigs.http import Got
 from tests.rigs.wire import Wire
 
@@ -70,7 +70,8 @@ class Office:
         self.weixin = wechat.Weixin(_now)
         self.weibo = weibo.Weibo(_now)
         self.wecom = wecom.Wecom(_now)
-        for platform in (self.weixin, self.weibo, self.wecom):
+        self.graph = graph.Graph(_now)
+        for platform in (self.weixin, self.weibo, self.wecom, self.graph):
             platform.always_open = True  # what closes is shown by the tests of windows
         self.weibo.longest = 2_000  # the acknowledgement of the tests is one message, as everywhere
         self.moments: dict[Any, datetime] = {}
@@ -82,7 +83,7 @@ class Office:
     async def __aenter__(self) -> Self:
         enter = self._stack.enter_async_context
         fars: tuple[Any, ...] = (self.smtp, self.chat, self.tickets, self.imap)
-        for far in (*fars, self.weixin, self.weibo, self.wecom):
+        for far in (*fars, self.weixin, self.weibo, self.wecom, self.graph):
             await enter(far)
         self.to_smtp = await enter(Wire(self.smtp.port))
         self.to_chat = await enter(Wire(_port(self.chat)))
@@ -91,17 +92,19 @@ class Office:
         self.to_weixin = await enter(Wire(self.weixin.port))
         self.to_weibo = await enter(Wire(self.weibo.port))
         self.to_wecom = await enter(Wire(self.wecom.port))
+        self.to_graph = await enter(Wire(self.graph.port))
         return self
 
     @property
     def to_customers(self) -> tuple[Wire, ...]:
         """The wires to whatever carries messages to customers."""
-        return (self.to_smtp, self.to_chat, self.to_weixin, self.to_weibo, self.to_wecom)
+        return (self.to_smtp, self.to_chat, self.to_weixin, self.to_weibo, self.to_wecom, self.to_graph)
 
     @property
     def heard(self) -> int:
         """How often any of those far sides was spoken to, tokens and fetching apart."""
-        platforms = len(self.weixin.calls) + len(self.weibo.forms) + len(self.wecom.got)
+        posted = sum(method == "POST" for method, *_ in self.graph.calls)
+        platforms = posted + len(self.weixin.calls) + len(self.weibo.forms) + len(self.wecom.got)
         return len(self.smtp.commands) + len(self.chat.requests) + platforms
 
     async def __aexit__(
@@ -155,6 +158,7 @@ class Office:
             "box": {**box, "outgoing": mail["outgoing"]},
             "wechat": wechat.settings(self.weixin, api=_at(self.to_weixin), answer_within=0),
             "weibo": self._weibo(),
+            **{kind: graph.settings(self.graph, kind, api=_at(self.to_graph)) for kind in graph.ACCOUNTS},
             "wecom": wecom.settings(
                 self.wecom,
                 api=_at(self.to_wecom),

@@ -24,7 +24,7 @@ from typing import Any
 
 from model import ids
 from store import talks
-from tests.rigs import chat, email, form, webhook, wechat, wecom, weibo
+from tests.rigs import chat, email, form, graph, webhook, wechat, wecom, weibo
 from tests.rigs.daemon import House
 from tests.rigs.office import BOX, Office
 from tests.rigs.tools import NOW
@@ -330,6 +330,40 @@ class Wecom(Way):
         return _told(office.wecom.got[wecom.customer(n)])
 
 
+class Meta(Way):
+    """Somebody who writes to a Facebook page, an Instagram account or a WhatsApp number."""
+
+    converses, names, counted = True, False, False
+
+    def __init__(self, kind: str) -> None:
+        self.channel = self.kind = kind
+
+    def is_unreadable(self, raw: bytes) -> bool:
+        return raw == b'{"object": "cut o'
+
+    async def bring(
+        self, house: House, n: int, *, id: str | None = None, text: str | None = None, office: Office
+    ) -> Told:
+        said = words(n) if text is None else text
+        at = office.moments.setdefault((self.kind, n, id), house.now().replace(microsecond=0))
+        self.said = at
+        office.graph.profiles.setdefault(graph.person(self.kind, n), {"name": f"顾客 {n}"})
+        event = graph.message(self.kind, n, said, id=f"{n}-{id}", at=at)
+        return await self.post(house, graph.written(graph.body(self.kind, event)))
+
+    async def post(self, house: House, raw: bytes) -> Told:
+        """Post anything, signed."""
+        headers = {"Content-Type": "application/json", "X-Hub-Signature-256": graph.signature(raw)}
+        return await _post(house, f"/in/{self.channel}", raw, headers)
+
+    async def bring_unreadable(self, house: House, office: Office) -> Told:
+        return await self.post(house, b'{"object": "cut o')
+
+    def got(self, office: Office, n: int) -> list[Received]:
+        found = office.graph.got[graph.person(self.kind, n)]
+        return [Received(one.key or one.text, one.text, bool(_REFERENCE.search(one.text))) for one in found]
+
+
 _NONCES = itertools.count(1)
 #: A reference: what an acknowledgement names, and the answers of these tests do not.
 _REFERENCE = re.compile(r"FB-\d{6}-")
@@ -340,7 +374,17 @@ def _told(texts: Sequence[str]) -> list[Received]:
     return [Received(text, text, bool(_REFERENCE.search(text))) for text in texts]
 
 
-WAYS: tuple[Way, ...] = (Chat(), Form(), Hook(), Mail(), Box(), Wechat(), Weibo(), Wecom())
+WAYS: tuple[Way, ...] = (
+    Chat(),
+    Form(),
+    Hook(),
+    Mail(),
+    Box(),
+    Wechat(),
+    Weibo(),
+    Wecom(),
+    *map(Meta, graph.ACCOUNTS),
+)
 
 
 async def _post(house: House, path: str, body: bytes, headers: dict[str, str]) -> Told:
