@@ -21,6 +21,7 @@ DEPTH_LIMIT = 200
 HIDDEN = re.compile(r"<(?:(script|style|head|title)\b|!--)", re.I)
 TAG = re.compile(r"<[^<>]*>")
 BREAK = re.compile(r"<(?:br|/?p|/?div|/tr|/?li|/h\d)\b[^<>]*>", re.I)
+_WORD = re.compile(r"[^\W_]")
 #: What XML cannot hold (XML 1.0 §2.2).
 _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 BLANKS = re.compile(r"\n[ \t\u00a0]*(?:\n[ \t\u00a0]*)+")
@@ -110,6 +111,11 @@ def sanitise(source: str) -> str | None:
     )
 
 
+def shows_something(safe: str) -> bool:
+    """Whether sanitised HTML has words or pictures."""
+    return "<img" in safe or _WORD.search(unescape(TAG.sub("", safe))) is not None
+
+
 def _own_images_only(tag: str, attribute: str, value: str) -> str | None:
     if tag == "img" and attribute == "src" and not value.strip().lower().startswith("cid:"):
         return None
@@ -125,6 +131,10 @@ def texts(source: str) -> tuple[str, str]:
         text = _strip_tags(source)
         return text, text
     full = _layout(tree, source)
+    if not _WORD.search(
+        full
+    ):  # a quote that never ends swallows the rest; without its tags there may be words
+        full = _strip_tags(source)
     if not _cut(tree):
         return full, full
     return full, _layout(tree, source)

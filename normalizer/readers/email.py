@@ -194,6 +194,6 @@ def _html(found: Body) -> str | None:
     safe = html.sanitise("\n".join(rich))
     if safe is None:
         found.note("the HTML is too large or nested too deeply to be shown; its text was read")
-    elif not safe.strip():
+    elif not html.shows_something(safe):
         found.note("the HTML says nothing that can be shown")
     return safe

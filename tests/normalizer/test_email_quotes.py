@@ -213,6 +213,10 @@ def test_signs_that_no_document_may_hold_do_not_stop_the_cutting(sign: str) -> N
     assert html.texts(f"<p>{quote}{sign}new</p>")[1].strip(sign) == "new"
 
 
+def test_words_behind_a_quote_that_never_ends_are_read() -> None:
+    assert html.texts('<html><meta name="x content=y><p>Hello there</p></html>')[0] == "Hello there"
+
+
 def test_html_without_end_or_sense_is_still_text() -> None:
     assert html.texts("<p>one<p>two<table><tr><td>three")[0].split() == ["one", "two", "three"]
     assert html.texts("") == ("", "")
