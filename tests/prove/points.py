@@ -32,6 +32,18 @@ BY_STOP = ("release",)
 BY_TIME = ("purge.answers", "purge.leases", "paused")
 #: Steps at which no daemon is killed here, and why a death there costs nothing.
 APART = {
+    # The same step as that of the kinds above, which the campaign brings about; shown for each by law 1.
+    "accept.chat": "the same step as accept.webhook",
+    "accept.instagram": "the same step as accept.webhook",
+    "accept.line": "the same step as accept.webhook",
+    "accept.messenger": "the same step as accept.webhook",
+    "accept.telegram": "the same step as accept.webhook",
+    "accept.wechat": "the same step as accept.webhook",
+    "accept.wecom": "the same step as accept.webhook",
+    "accept.weibo": "the same step as accept.webhook",
+    "accept.whatsapp": "the same step as accept.webhook",
+    "backfill": "the wish for older mail and the cursor change together; the wish stands until then",
+    "seen": "a copy that need not go any more goes once at the worst",
     "purge.": "rows that are kept long enough go in one transaction with their tally; the next run finds the rest",
     "sweep.mark": "a note since when a blob is unused; made again by the next run",
     "sweep.delete": "the row goes before the file: a death between leaves a file, which a later run removes",
