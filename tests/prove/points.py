@@ -42,7 +42,6 @@ APART = {
     "accept.wecom": "the same step as accept.webhook",
     "accept.weibo": "the same step as accept.webhook",
     "accept.whatsapp": "the same step as accept.webhook",
-    "backfill": "the wish for older mail and the cursor change together; the wish stands until then",
     "seen": "a copy that need not go any more goes once at the worst",
     "purge.": "rows that are kept long enough go in one transaction with their tally; the next run finds the rest",
     "sweep.mark": "a note since when a blob is unused; made again by the next run",
