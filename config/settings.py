@@ -213,6 +213,9 @@ class AlertSettings(_Settings):
     )
     dead: int = Field(default=0, ge=0, description="Dead deliveries that are tolerated.")
     quarantined: int = Field(default=0, ge=0, description="Quarantined envelopes that are tolerated.")
+    loops: int = Field(
+        default=0, ge=0, description="Automatic messages withheld as loops in an hour that are tolerated."
+    )
     disk_free_bytes: int = Field(
         default=1_073_741_824, ge=0, description="Tell when less is free in the data folder."
     )

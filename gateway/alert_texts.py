@@ -18,6 +18,8 @@ SENTENCES: Mapping[str, Words] = {
         AlertKind.DEAD: "Deliveries that were given up: {n}. See `forebay outbox list --state dead`.",
         AlertKind.QUARANTINED: "Messages that could not be read: {n}. "
         "See `forebay inbox list --state quarantined`.",
+        AlertKind.LOOP: "Automatic messages withheld as rounds of a loop in the last hour: {n}; "
+        "the latest: {why}, {with}. See `forebay outbox list --suppressed`.",
         AlertKind.DISK: "The disk is almost full: {free_mb} MB are free.",
         AlertKind.BACKLOG: "Messages wait for {minutes} minutes: the way in or out does not keep up.",
         AlertKind.WINDOW: "{subject}: customers who wait for an answer, and whose reply window closes soon: {n}.",
@@ -30,6 +32,8 @@ SENTENCES: Mapping[str, Words] = {
         AlertKind.AUTHORISATION: "{subject}：授权将于 {until} 到期，请提前续期。",
         AlertKind.DEAD: "已放弃的投递：{n} 条。请查看 `forebay outbox list --state dead`。",
         AlertKind.QUARANTINED: "无法读取的消息：{n} 条。请查看 `forebay inbox list --state quarantined`。",
+        AlertKind.LOOP: "过去一小时内因邮件循环而未发送的自动消息：{n} 条；最近一条：{why}，{with}。"
+        "请查看 `forebay outbox list --suppressed`。",
         AlertKind.DISK: "磁盘空间不足：仅剩 {free_mb} MB。",
         AlertKind.BACKLOG: "消息已等待 {minutes} 分钟：收发处理跟不上。",
         AlertKind.WINDOW: "{subject}：有 {n} 位等待答复的顾客，其回复窗口即将关闭。",
@@ -62,6 +66,7 @@ NAMES: Mapping[str, Words] = {
         AlertKind.AUTHORISATION: "authorisation ends",
         AlertKind.DEAD: "dead deliveries",
         AlertKind.QUARANTINED: "quarantined messages",
+        AlertKind.LOOP: "mail loop stopped",
         AlertKind.DISK: "disk almost full",
         AlertKind.BACKLOG: "backlog",
         AlertKind.WINDOW: "reply windows close soon",
@@ -73,6 +78,7 @@ NAMES: Mapping[str, Words] = {
         AlertKind.AUTHORISATION: "授权即将到期",
         AlertKind.DEAD: "投递失败",
         AlertKind.QUARANTINED: "消息被隔离",
+        AlertKind.LOOP: "邮件循环已停止",
         AlertKind.DISK: "磁盘空间不足",
         AlertKind.BACKLOG: "积压",
         AlertKind.WINDOW: "回复窗口即将关闭",

@@ -30,6 +30,7 @@ class AlertKind(StrEnum):
     DISK = "disk"
     BACKLOG = "backlog"
     WINDOW = "window"
+    LOOP = "loop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,10 @@ class Observations:
     """Enabled channels and destinations; a paused or disabled one is silent on purpose."""
     dead: int = 0
     quarantined: int = 0
+    loops: int = 0
+    """Automatic messages that were withheld in the last hour as rounds of a loop; of the latest, why and from whom."""
+    loop_why: str = ""
+    loop_with: str = ""
     disk_free: int | None = None
     """Bytes free where the data folder is."""
     windows_closing: Mapping[str, int] = field(default_factory=dict)
@@ -86,6 +91,9 @@ def evaluate(seen: Observations, now: datetime, settings: AlertSettings) -> dict
         found.append(Alert(AlertKind.DEAD, facts={"n": seen.dead}))
     if seen.quarantined > settings.quarantined:
         found.append(Alert(AlertKind.QUARANTINED, facts={"n": seen.quarantined}))
+    if seen.loops > settings.loops:
+        why: Facts = {"n": seen.loops, "why": seen.loop_why, "with": seen.loop_with}
+        found.append(Alert(AlertKind.LOOP, facts=why))
     if seen.disk_free is not None and seen.disk_free < settings.disk_free_bytes:
         found.append(Alert(AlertKind.DISK, facts={"free_mb": seen.disk_free // 1_000_000}))
     found += [Alert(AlertKind.WINDOW, name, {"n": n}) for name, n in seen.windows_closing.items() if n]

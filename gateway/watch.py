@@ -8,7 +8,7 @@ from typing import Any
 
 from config.settings import AlertSettings
 from gateway import notifier
-from gateway.alerts import Observations, Observed, Pattern, evaluate
+from gateway.alerts import HOUR, Observations, Observed, Pattern, evaluate
 from gateway.house import House
 from gateway.http import ClientHttp
 from gateway.notifier import AlertMail, Notifier
@@ -18,7 +18,7 @@ from model.draft import Identity
 from model.event import EventType
 from model.health import HealthState
 from outbox import rows
-from store import boxes, facts, figures, leases, windows
+from store import boxes, facts, figures, leases, lookups, windows
 from store.units import Insert, Unit, Update
 
 _STATE = "alerts"
@@ -128,6 +128,7 @@ class Watch:
         counts = await store.read(boxes.counts)
         oldest = await store.read(lambda c: figures.oldest_waiting(c, now))
         last_in = await store.read(figures.last_in)
+        loops, loop_why, loop_with = await store.read(lambda c: lookups.loops(c, now - HOUR))
         since = await self._first_seen(now)
         observed = [await self._channel(name, last_in, since, now) for name in list(self._house.channels)]
         observed += [self._destination(name, now) for name in list(self._house.destinations)]
@@ -135,6 +136,9 @@ class Watch:
             observed=[one for one in observed if one is not None],
             dead=counts["deliveries"].get("dead", 0),
             quarantined=counts["envelopes"].get("quarantined", 0),
+            loops=loops,
+            loop_why=loop_why,
+            loop_with=loop_with,
             disk_free=await store.check_room(),
             windows_closing=await store.read(
                 lambda c: windows.waiting_for(c, now, now + self._settings.window_before)

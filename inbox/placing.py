@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from inbox import reports
 from inbox.reports import Told
 from inbox.settings import InboxSettings
-from model import ids
+from model import ids, subject
 from model.draft import Draft, Identity
 from model.envelope import StoredEnvelope
 from model.registration import Sent
@@ -73,7 +73,7 @@ def ask(reading: Reading, secret: bytes) -> Questions:
         asked.conversations = {reading.conversation}
     if draft.reports:
         reports.ask(draft.reports, asked, secret)
-    for one in draft.reply_to:
+    for one in _answered_at(draft):
         asked.addresses.add(one.value)
         if one.kind == "email":
             asked.domains.add(one.value.rpartition("@")[2])
@@ -182,13 +182,22 @@ def contact_of(reading: Reading, found: Findings) -> str | None:
 
 def sent_to(draft: Draft, found: Findings, total: int) -> Sent:
     """How much automatic mail the one to be answered got lately."""
-    to = next(iter(draft.reply_to), None)
+    to = next(iter(_answered_at(draft)), None)
     if to is None:
         return Sent(total_hour=total)
     domain = to.value.rpartition("@")[2]
+    about = subject.matter(draft.subject)
     return Sent(
         found.address_hour.get(to.value, 0),
         found.address_day.get(to.value, 0),
         found.domain_hour.get(domain, 0),
         total,
+        tuple(at for at, said in found.matters.get(to.value, ()) if about and subject.matter(said) == about),
+        found.domain_loops.get(domain, 0),
     )
+
+
+def _answered_at(draft: Draft) -> list[Identity]:
+    """Where an automatic answer may go: to the sender, before an address that is only named for answers."""
+    kinds = {one.kind for one in draft.reply_to}
+    return [*(one for one in draft.identities if one.kind in kinds), *draft.reply_to]

@@ -31,6 +31,19 @@ AUTOMATIC = frozenset({Purpose.ACKNOWLEDGEMENT, Purpose.NOTICE, Purpose.ALERT})
 DOWNSTREAM = frozenset({Purpose.HAND_OVER, Purpose.UPDATE})
 
 
+#: Why automatic messages were withheld as one round of a loop; operators are alerted.
+LOOPS = frozenset(
+    {
+        "two robots",
+        "growing subject",
+        "thread budget of the day",
+        "domain budget of the hour",
+        "total budget of the hour",
+        "breaker",
+    }
+)
+
+
 class OnUncertain(StrEnum):
     """What a channel does when it cannot know whether a message was taken."""
 

@@ -23,6 +23,10 @@ class Sent:
     address_day: int = 0
     domain_hour: int = 0
     total_hour: int = 0
+    matter: tuple[datetime, ...] = ()
+    """When the address got automatic messages about the same matter (`model.subject`) in the last day, oldest first."""
+    domain_loops: int = 0
+    """Automatic messages that its domain did not get in the last hour, as rounds of a loop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from model.decision import Decision
@@ -69,6 +70,7 @@ def plan(
     budget: BudgetSettings,
     acknowledged_before: bool = False,
     repeat_within_quiet: bool = False,
+    at: datetime | None = None,
 ) -> Planned | Refused:
     """The acknowledgement of a message, or the reason why there is none; never raises.
 
@@ -82,6 +84,7 @@ def plan(
         budget=budget,
         acknowledged_before=acknowledged_before,
         repeat_within_quiet=repeat_within_quiet,
+        at=at,
     )
     if reason is None and not channel.acknowledge:
         reason = Mute.CHANNEL

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from enum import StrEnum
 
+from model import subject
 from model.draft import Draft, Identity
 from model.registration import Sent
 from outbox.settings import BudgetSettings
@@ -28,6 +31,10 @@ class Mute(StrEnum):
     ADDRESS_DAY = "address budget of the day"
     DOMAIN_HOUR = "domain budget of the hour"
     TOTAL_HOUR = "total budget of the hour"
+    THREAD_DAY = "thread budget of the day"
+    TWO_ROBOTS = "two robots"
+    SUBJECT = "growing subject"
+    BREAKER = "breaker"
     TEMPLATE = "template error"
 
 
@@ -47,12 +54,13 @@ def why_not(
     budget: BudgetSettings,
     acknowledged_before: bool,
     repeat_within_quiet: bool,
+    at: datetime | None = None,
 ) -> str | None:
     """Why the sender of a draft gets no automatic answer, or None when one may go (RFC 3834 §2).
 
     `sender` is who would get it, None when only the channel's conversation knows the way; `own_addresses`
-    are those of all our channels; `counts` tells how many automatic messages went out lately. What says that a
-    machine wrote comes first, what merely is too much comes last: the reason is shown to operators.
+    are those of all our channels; `counts` tells how many automatic messages went out lately, before `at`.
+    What says that a machine wrote comes first, what merely is too much comes last: operators read the reason.
     """
     if draft.bounce:
         return Mute.BOUNCE
@@ -64,13 +72,28 @@ def why_not(
         return Mute.OWN_ADDRESS
     if sender is not None and _is_robot(sender):
         return Mute.ROBOT
+    if subject.stacked(draft.subject)[0] > budget.subject_prefixes:
+        return Mute.SUBJECT
     if acknowledged_before:
         return Mute.ACKNOWLEDGED
     if repeat_within_quiet:
         return Mute.REPEAT
     if sender is None and draft.conversation is None:
         return Mute.NO_RECIPIENT
+    if at is not None and _quick(counts.matter, at, budget) >= budget.quick_answers:
+        return Mute.TWO_ROBOTS
     return _over_budget(sender, counts, budget)
+
+
+def _quick(sent: Sequence[datetime], at: datetime, budget: BudgetSettings) -> int:
+    """How many of the latest rounds followed one another at once: a person reads before they answer.
+
+    Each message of ours about the matter was the answer to one of theirs, so the pauses between ours, and from
+    the last of ours until now, are those that the other side took.
+    """
+    times = [*sent, at]
+    pauses = [later - earlier for earlier, later in itertools.pairwise(times)]
+    return sum(1 for _ in itertools.takewhile(lambda pause: pause <= budget.quick, reversed(pauses)))
 
 
 def _ours(draft: Draft, sender: Identity | None, own_addresses: Collection[str]) -> bool:
@@ -99,6 +122,11 @@ def _over_budget(sender: Identity | None, counts: Sent, budget: BudgetSettings) 
         return Mute.ADDRESS_DAY
     if sender is not None and sender.kind == "email":
         domain = sender.value.rpartition("@")[2].lower()
-        if domain not in budget.shared_domains and counts.domain_hour >= budget.per_domain_hour:
-            return Mute.DOMAIN_HOUR
+        if domain not in budget.shared_domains:
+            if counts.domain_hour >= budget.per_domain_hour:
+                return Mute.DOMAIN_HOUR
+            if counts.domain_loops >= budget.breaker:
+                return Mute.BREAKER
+    if len(counts.matter) >= budget.per_thread_day:
+        return Mute.THREAD_DAY
     return Mute.TOTAL_HOUR if counts.total_hour >= budget.total_hour else None

@@ -119,6 +119,7 @@ class Planner:
             budget=self._settings.budget,
             acknowledged_before=registration.acknowledged_before,
             repeat_within_quiet=registration.repeat_recent,
+            at=registration.at,
         )
         if isinstance(decided, Refused):
             return [self._refusal(registration, way, decided)]

@@ -66,7 +66,32 @@ class BudgetSettings(_Settings):
         ),
         description="Mail providers of many people: no budget per domain.",
     )
-    total_hour: int = Field(default=100_000, ge=0, description="To anybody in an hour.")
+    total_hour: int = Field(
+        default=100_000,
+        ge=0,
+        description="To anybody in an hour; beyond it nobody gets any, and it is alerted.",
+    )
+    per_thread_day: int = Field(
+        default=3, ge=0, description="To one address about one subject (prefixes and tags apart) in a day."
+    )
+    quick: timedelta = Field(
+        default=timedelta(seconds=60),
+        description="Whoever writes again about the same subject within this of our automatic message was quick.",
+    )
+    quick_answers: int = Field(
+        default=2, ge=1, description="Quick answers in a row after which two robots are taken to be talking."
+    )
+    subject_prefixes: int = Field(
+        default=5,
+        ge=1,
+        description="Most prefixes and tags (`Re:`, `Automated Response:`, `[#1]`) before a subject.",
+    )
+    breaker: int = Field(
+        default=20,
+        ge=1,
+        description="Messages withheld as loops from one domain in an hour, after which it gets none at all; not for "
+        "`shared_domains`.",
+    )
 
 
 class OutboxSettings(_Settings):

@@ -7,14 +7,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, not_, select
+from sqlalchemy import Connection, and_, case, func, not_, select
 
-from model.delivery import AUTOMATIC
+from model.delivery import AUTOMATIC, LOOPS
 from model.failures import Reason
 from store.conditions import SETTLED_DELIVERIES, among, any_of, stands
 from store.schema import contact, conversation, delivery, envelope, identity, record, thread_key
 
 _AUTOMATIC = tuple(sorted(purpose.value for purpose in AUTOMATIC))
+_LOOPS = tuple(sorted(LOOPS))
+#: Automatic messages of the last day whose subjects are looked at, for a whole batch.
+_MATTERS = 500
 
 
 @dataclass(slots=True)
@@ -96,6 +99,10 @@ class Findings:
     address_hour: dict[str, int] = field(default_factory=dict)
     address_day: dict[str, int] = field(default_factory=dict)
     domain_hour: dict[str, int] = field(default_factory=dict)
+    domain_loops: dict[str, int] = field(default_factory=dict)
+    """Domain to the automatic messages that were withheld from it in the last hour as rounds of a loop."""
+    matters: dict[str, list[tuple[datetime, str]]] = field(default_factory=dict)
+    """Address to when it got automatic messages in the last day, oldest first, and to which subjects of its own."""
     sent: list[Out] = field(default_factory=list)
     """The messages of ours that reports speak of, oldest first."""
     held: dict[str, list[Out]] = field(default_factory=dict)
@@ -250,13 +257,28 @@ def _sent(connection: Connection, asked: Questions, now: datetime, found: Findin
         found.address_day[row.address] = found.address_day.get(row.address, 0) + 1
         if row.created_at > hour:
             found.address_hour[row.address] = found.address_hour.get(row.address, 0) + 1
+    if found.address_day:  # rare: most people hear from us once a day
+        bodies = select(d.address, d.created_at, d.body).where(
+            any_of(connection, d.address, set(found.address_day)), d.created_at > day, automatic
+        )
+        for out in connection.execute(bodies.order_by(d.created_at).limit(_MATTERS)):
+            said = str((out.body.get("thread") or {}).get("subject") or "")
+            found.matters.setdefault(out.address, []).append((out.created_at, said))
     if asked.domains:
+        loops = and_(d.state == "cancelled", d.reason.in_(_LOOPS))
         by_domain = (
-            select(d.domain, func.count().label("n"))
-            .where(any_of(connection, d.domain, asked.domains), d.created_at > hour, automatic)
+            select(
+                d.domain,
+                func.sum(case((d.state != "cancelled", 1), else_=0)).label("n"),
+                func.sum(case((loops, 1), else_=0)).label("loops"),
+            )
+            .where(
+                any_of(connection, d.domain, asked.domains), d.created_at > hour, d.purpose.in_(_AUTOMATIC)
+            )
             .group_by(d.domain)
         )
-        found.domain_hour = {row.domain: row.n for row in connection.execute(by_domain)}
+        for of in connection.execute(by_domain):
+            found.domain_hour[of.domain], found.domain_loops[of.domain] = int(of.n), int(of.loops)
 
 
 def sent_in_the_last_hour(connection: Connection, now: datetime) -> int:
@@ -266,3 +288,15 @@ def sent_in_the_last_hour(connection: Connection, now: datetime) -> int:
         d.created_at > now - timedelta(hours=1), d.purpose.in_(_AUTOMATIC), d.state != "cancelled"
     )
     return int(connection.scalar(query) or 0)
+
+
+def loops(connection: Connection, since: datetime) -> tuple[int, str, str]:
+    """Automatic messages withheld as rounds of a loop since a time: how many, and why and from whom the latest."""
+    d = delivery.c
+    withheld = and_(d.state == "cancelled", d.created_at > since, d.reason.in_(_LOOPS))
+    n = int(connection.scalar(select(func.count()).select_from(delivery).where(withheld)) or 0)
+    if not n:
+        return 0, "", ""
+    query = select(d.reason, d.domain, d.target).where(withheld).order_by(d.id.desc()).limit(1)
+    latest = connection.execute(query).one()
+    return n, latest.reason, latest.domain or latest.target

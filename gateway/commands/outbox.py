@@ -30,7 +30,8 @@ Choose = Callable[["Control"], Awaitable[list[str]]]
 def _why(row: Mapping[str, Any]) -> str:
     """What is known of its way, short: the second line below the id."""
     said = ": ".join(one_line(row.get(name)) for name in ("reason", "detail") if row.get(name))
-    return said or one_line(row.get("address"))
+    to = one_line(row.get("address"))
+    return f"{said} ({to})" if said and to and row["state"] == "cancelled" else said or to
 
 
 _COLUMNS = [

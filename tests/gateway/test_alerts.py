@@ -318,7 +318,7 @@ async def test_a_state_that_cannot_be_read_is_begun_anew(memory: Memory, state: 
 @pytest.mark.parametrize("language", ["en", "zh-CN"])
 def test_every_kind_has_its_words(language: str) -> None:
     facts: dict[str, str | int | float] = {
-        "detail": "d", "repair": "r", "since": "s", "hours": 3, "expected": 4,
+        "detail": "d", "repair": "r", "since": "s", "why": "w", "with": "x", "hours": 3, "expected": 4,
         "until": "u", "n": 5, "free_mb": 6, "minutes": 7,
     }  # fmt: skip
     for kind in AlertKind:

@@ -209,7 +209,13 @@ TIMES: Mapping[str, Any] = {
         "hand_over": _SOON,
         "circuit": {"failures": 5, "pause": 0.15, "pause_last": 0.3},
         "throttle_floor": 0.15,
-        "budget": {"per_address_hour": 1000, "per_address_day": 1000, "per_domain_hour": 100_000},
+        "budget": {
+            "per_address_hour": 1000,
+            "per_address_day": 1000,
+            "per_domain_hour": 100_000,
+            "per_thread_day": 1000,
+            "quick_answers": 1000,
+        },
     },
     "leases": {"ttl": 2, "renew": 0.5, "recover": 0.3},
 }
