@@ -9,7 +9,7 @@ import pytest
 from config.load import load
 from config.problems import ConfigError
 from tests.contracts.conftest import Make
-from tests.rigs import http, imap
+from tests.rigs import http, imap, line, telegram
 from tests.rigs.daemon import House, Points
 from tests.rigs.http import Drop, Refuse
 from tests.rigs.office import TOKEN, Office
@@ -87,6 +87,8 @@ async def test_nothing_that_the_house_says_holds_a_secret(make: Make, office: Of
     for text in (*said, told, house.log.getvalue()):
         assert MARK not in text
         assert http.SECRET not in text and imap.PASSWORD not in text
+        for secret in (telegram.TOKEN, telegram.SECRET, line.TOKEN, line.SECRET):
+            assert secret not in text
     assert TOKEN not in house.log.getvalue() + told
     assert WORDS not in house.log.getvalue()
     assert "an error of ours" in house.log.getvalue(), "the traceback is there"

@@ -20,7 +20,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from tests.rigs import chat as chat_rig
-from tests.rigs import email, form, graph, http, imap, webhook, wechat, wecom, weibo
+from tests.rigs import email, form, graph, http, imap, line, telegram, webhook, wechat, wecom, weibo
 from tests.rigs.http import Got
 from tests.rigs.wire import Wire
 
@@ -74,6 +74,8 @@ class Office:
         for platform in (self.weixin, self.weibo, self.wecom, self.graph):
             platform.always_open = True  # what closes is shown by the tests of windows
         self.weibo.longest = 2_000  # the acknowledgement of the tests is one message, as everywhere
+        self.telegram = telegram.BotApi()
+        self.line = line.MessagingApi()
         self.moments: dict[Any, datetime] = {}
         """When each message was written, for platforms that know one by that."""
         self.house: Any = None
@@ -83,7 +85,7 @@ class Office:
     async def __aenter__(self) -> Self:
         enter = self._stack.enter_async_context
         fars: tuple[Any, ...] = (self.smtp, self.chat, self.tickets, self.imap)
-        for far in (*fars, self.weixin, self.weibo, self.wecom, self.graph):
+        for far in (*fars, self.weixin, self.weibo, self.wecom, self.graph, self.telegram, self.line):
             await enter(far)
         self.to_smtp = await enter(Wire(self.smtp.port))
         self.to_chat = await enter(Wire(_port(self.chat)))
@@ -93,18 +95,22 @@ class Office:
         self.to_weibo = await enter(Wire(self.weibo.port))
         self.to_wecom = await enter(Wire(self.wecom.port))
         self.to_graph = await enter(Wire(self.graph.port))
+        self.to_telegram = await enter(Wire(self.telegram.port))
+        self.to_line = await enter(Wire(self.line.port))
         return self
 
     @property
     def to_customers(self) -> tuple[Wire, ...]:
         """The wires to whatever carries messages to customers."""
-        return (self.to_smtp, self.to_chat, self.to_weixin, self.to_weibo, self.to_wecom, self.to_graph)
+        chats = (self.to_weixin, self.to_weibo, self.to_wecom, self.to_graph, self.to_telegram, self.to_line)
+        return (self.to_smtp, self.to_chat, *chats)
 
     @property
     def heard(self) -> int:
         """How often any of those far sides was spoken to, tokens and fetching apart."""
         posted = sum(method == "POST" for method, *_ in self.graph.calls)
         platforms = posted + len(self.weixin.calls) + len(self.weibo.forms) + len(self.wecom.got)
+        platforms += len(self.telegram.requests) + len(self.line.requests)
         return len(self.smtp.commands) + len(self.chat.requests) + platforms
 
     async def __aexit__(
@@ -156,6 +162,8 @@ class Office:
             "hook": hook,
             "mail": mail,
             "box": {**box, "outgoing": mail["outgoing"]},
+            "telegram": telegram.hooked(self.telegram, api=_at(self.to_telegram)),
+            "line": line.settings(self.line, api=_at(self.to_line)),
             "wechat": wechat.settings(self.weixin, api=_at(self.to_weixin), answer_within=0),
             "weibo": self._weibo(),
             **{kind: graph.settings(self.graph, kind, api=_at(self.to_graph)) for kind in graph.ACCOUNTS},

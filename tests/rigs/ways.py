@@ -24,7 +24,7 @@ from typing import Any
 
 from model import ids
 from store import talks
-from tests.rigs import chat, email, form, graph, webhook, wechat, wecom, weibo
+from tests.rigs import chat, email, form, graph, line, telegram, webhook, wechat, wecom, weibo
 from tests.rigs.daemon import House
 from tests.rigs.office import BOX, Office
 from tests.rigs.tools import NOW
@@ -374,6 +374,62 @@ def _told(texts: Sequence[str]) -> list[Received]:
     return [Received(text, text, bool(_REFERENCE.search(text))) for text in texts]
 
 
+class Telegram(Way):
+    """Somebody who writes to a bot whose updates are posted to our door."""
+
+    channel, kind, converses, names, counted = "telegram", "telegram", True, False, False
+
+    async def bring(
+        self, house: House, n: int, *, id: str | None = None, text: str | None = None, office: Office
+    ) -> Told:
+        said, name = words(n) if text is None else text, str(n) if id is None else id
+        # The same message is written once, whenever it is brought.
+        now = house.now().replace(microsecond=0)
+        self.said = office.moments.setdefault((self.channel, n, name, said), now)
+        message = telegram.message(n, _number(name), text=said, date=int(self.said.timestamp()))
+        return await self.post(house, json.dumps({"update_id": _number(name), "message": message}).encode())
+
+    async def post(self, house: House, body: bytes) -> Told:
+        """Post anything, with the word that Telegram shows."""
+        headers = {"X-Telegram-Bot-Api-Secret-Token": telegram.SECRET, "Content-Type": "application/json"}
+        return await _post(house, "/in/telegram", body, headers)
+
+    async def bring_unreadable(self, house: House, office: Office) -> Told:
+        return await self.post(house, b'{"message": "cut o')
+
+    def got(self, office: Office, n: int) -> list[Received]:
+        return _told([one.text for one in office.telegram.sent if one.chat == telegram.chat(n)])
+
+
+class Line(Way):
+    """Somebody who writes to a LINE account."""
+
+    channel, kind, converses, names, counted = "line", "line", True, False, False
+
+    async def bring(
+        self, house: House, n: int, *, id: str | None = None, text: str | None = None, office: Office
+    ) -> Told:
+        said, name = words(n) if text is None else text, str(n) if id is None else id
+        now = house.now().replace(microsecond=0)
+        self.said = office.moments.setdefault((self.channel, n, name, said), now)
+        more = {"timestamp": int(self.said.timestamp() * 1_000), "webhookEventId": f"event-{n}-{name}"}
+        message = {"type": "text", "id": str(_number(name)), "text": said}
+        request = line.request(office.line.event(n, message=message, **more))
+        return await _post(house, "/in/line", request.body, dict(request.headers))
+
+    async def bring_unreadable(self, house: House, office: Office) -> Told:
+        request = line.signed(b'{"message": "cut o')
+        return await _post(house, "/in/line", request.body, dict(request.headers))
+
+    def got(self, office: Office, n: int) -> list[Received]:
+        return _told([text for one in office.line.sent if one.to == line.person(n) for text in one.texts])
+
+
+def _number(name: str) -> int:
+    """A message's number at the platform, from its name in a test."""
+    return int.from_bytes(name.encode()[-6:])
+
+
 WAYS: tuple[Way, ...] = (
     Chat(),
     Form(),
@@ -383,6 +439,8 @@ WAYS: tuple[Way, ...] = (
     Wechat(),
     Weibo(),
     Wecom(),
+    Telegram(),
+    Line(),
     *map(Meta, graph.ACCOUNTS),
 )
 
