@@ -151,7 +151,8 @@ async def test_a_day_over_every_kind_of_conversation(day: Day, office: Office) -
     async def answer(way: Way, key: str, text: str) -> Any:
         path = f"/v1/records/{references[way]}/replies"
         return await day.until(
-            lambda: day.api("POST", path, {"text": text}, Idempotency_Key=f"{way}-{key}"), f"{way} is answered"
+            lambda: day.api("POST", path, {"text": text}, Idempotency_Key=f"{way}-{key}"),
+            f"{way} is answered",
         )
 
     answering = [

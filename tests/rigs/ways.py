@@ -158,7 +158,7 @@ class Hook(Way):
 class Chat(Way):
     """Our own widget: visitors read what stands in their conversation, where a message can stand only once."""
 
-    channel, kind, converses, repeats_on_doubt = "chat", "chat", True, True
+    channel, kind, converses, repeats_on_doubt, counted = "chat", "chat", True, True, False
 
     async def bring(
         self, house: House, n: int, *, id: str | None = None, text: str | None = None, office: Office
