@@ -46,6 +46,7 @@ bench: $(VENV)/dev.stamp ## Measure, side by side with a bare echo, and mail bes
 	scripts/packages.sh dovecot-imapd
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/mail_in.py
+	$(BIN)/python benchmarks/mail_out.py
 
 # Not --quiet: that would hide the warnings from --strict too.
 docs: $(VENV)/dev.stamp ## Write the reference from the code, and build the pages into site/

@@ -17,7 +17,7 @@ from inbox.placing import File, Reading
 from inbox.reading import Reader, Slow
 from inbox.settings import InboxSettings
 from model.decision import Decision
-from model.delivery import Purpose
+from model.delivery import LOOPS, Purpose
 from model.draft import Draft, Part
 from model.envelope import StoredEnvelope
 from model.failures import Malformed
@@ -109,6 +109,8 @@ class Processor:
         self._total_at = float("-inf")
         self._domains: dict[str, int] = {}
         """What went to each mail domain in the last hour, as old as the total: a domain may have very many."""
+        self._looping: dict[str, int] = {}
+        """What each mail domain did not get in the last hour, as rounds of a loop; as old as the others."""
         self._stopping = False
         self._contents: set[str] = set()
         """Fingerprints of what is being processed: of equal content the second must find the first."""
@@ -300,7 +302,8 @@ class Processor:
         asked.domains -= self._domains.keys()
         found = await self._store.read(lambda c: lookups.answer(c, asked, now))
         self._domains |= dict.fromkeys(asked.domains, 0) | found.domain_hour
-        found.domain_hour = self._domains
+        self._looping |= dict.fromkeys(asked.domains, 0) | found.domain_loops
+        found.domain_hour, found.domain_loops = self._domains, self._looping
         ended = await asyncio.gather(
             *(self._settle(one, found, total, now) for one in readings), return_exceptions=True
         )
@@ -359,12 +362,13 @@ class Processor:
                 self._total += 1
                 if (domain := row["domain"]) in self._domains:
                     self._domains[domain] += row["state"] != "cancelled"
+                    self._looping[domain] += row["reason"] in LOOPS
 
     async def _total_sent(self, now: datetime) -> int:
         if self._clock.monotonic() - self._total_at > _TOTAL_AGE:
             self._total = await self._store.read(lambda c: lookups.sent_in_the_last_hour(c, now))
             self._total_at = self._clock.monotonic()
-            self._domains = {}
+            self._domains, self._looping = {}, {}
         return self._total
 
     async def _settle(self, reading: Reading, found: Findings, total: int, now: datetime) -> None:
