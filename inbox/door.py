@@ -57,6 +57,7 @@ class Door:
         count: Callable[[str, str], None],
         trusted_proxies: Sequence[Network] = (),
         body_timeout: float = 30.0,
+        behind: Callable[[], bool] = lambda: False,
     ) -> None:
         self._channels = channels
         self._acceptor = acceptor
@@ -68,6 +69,8 @@ class Door:
         self._proxies = trusted_proxies
         self._count = count
         self._body_timeout = body_timeout
+        self._behind = behind
+        """Whether so much is to be processed that no acknowledgement would be ready in time."""
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -149,6 +152,8 @@ class Door:
         (one,) = accepted
         if one.repeat:
             return _thaw(one.response) if one.response else None
+        if self._behind():
+            return None  # the source has its answer at once; the acknowledgement goes by itself
         slot = self._slots.offer(channel.name, one.id)
         message = await slot.message(seconds)
         if message is None:

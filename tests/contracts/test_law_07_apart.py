@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 
+import pytest
+
 from tests.contracts.conftest import Make
 from tests.rigs.daemon import House, Points
 from tests.rigs.office import Office
@@ -76,6 +78,18 @@ async def test_when_the_slot_is_closed_the_acknowledgement_is_sent_as_usual(
             bringing = asyncio.create_task(Hook().bring(house, 1, office=office))
             await arrived()
             told = await bringing
+        assert told.status == 202 and told.reference
+        await house.idle()
+        assert len(office.chat.keys) == 1
+
+
+async def test_while_much_waits_to_be_processed_no_door_waits_for_its_acknowledgement(
+    make: Make, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with make(channels={"hook": {**RESPOND, "answer_within": 30}}) as house:
+        monkeypatch.setattr(house.daemon.house.door, "_behind", lambda: True)
+        async with asyncio.timeout(15):
+            told = await Hook().bring(house, 1, office=office)
         assert told.status == 202 and told.reference
         await house.idle()
         assert len(office.chat.keys) == 1
