@@ -109,7 +109,10 @@ class Office:
     def heard(self) -> int:
         """How often any of those far sides was spoken to, tokens and fetching apart."""
         posted = sum(method == "POST" for method, *_ in self.graph.calls)
-        platforms = posted + len(self.weixin.calls) + len(self.weibo.forms) + len(self.wecom.got)
+        posted += sum(
+            "/message/" in path for path, *_ in self.weixin.calls
+        )  # who somebody is may be asked any time
+        platforms = posted + len(self.weibo.forms) + len(self.wecom.got)
         platforms += len(self.telegram.requests) + len(self.line.requests)
         return len(self.smtp.commands) + len(self.chat.requests) + platforms
 
