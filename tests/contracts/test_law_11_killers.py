@@ -105,6 +105,7 @@ async def test_a_message_that_kills_the_daemon_three_times_is_set_aside_and_inno
         log={"level": "error"},
     )
     config["channels"]["form"].pop("reply_via")
+    config["channels"]["chat"].pop("fallback")
     process = Process(config, tmp_path)
     async with aiohttp.ClientSession() as session:
 

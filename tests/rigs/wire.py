@@ -13,6 +13,8 @@ import asyncio
 from types import TracebackType
 from typing import Self
 
+from tests.rigs.process import free_port
+
 
 class Wire:
     """Forwards a free loopback port, which stays the same, to another one."""
@@ -23,7 +25,8 @@ class Wire:
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
         self._hushed = asyncio.Event()
-        self.port = 0
+        # Below those that the kernel gives to clients: while the wire is cut, one of them could be given its port.
+        self.port = free_port()
 
     async def __aenter__(self) -> Self:
         await self.mend()
@@ -38,7 +41,6 @@ class Wire:
         """Take connections again, at the same port."""
         if self._server is None:
             self._server = await asyncio.start_server(self._join, "127.0.0.1", self.port, limit=1 << 20)
-            self.port = int(self._server.sockets[0].getsockname()[1])
 
     async def cut(self) -> None:
         """Refuse connections, and break those that are open."""
