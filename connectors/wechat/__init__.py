@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from connectors.contract import ChannelSettings, Connector, ConnectorSpec
+from connectors.contract import ChannelSettings, Connector, ConnectorSpec, Limits
 from model.delivery import OnUncertain
 from model.secret import Secret
 from model.tools import Tools
@@ -44,10 +44,17 @@ class Comments(_Part):
     every: timedelta = Field(default=timedelta(minutes=5), description="How often they are looked at.")
 
 
+class WechatLimits(Limits):
+    """Bounds of an official account; most of what is sent rides on answers to WeChat's own requests."""
+
+    send_concurrency: int = Field(default=32, gt=0, description="Messages being sent at the same time.")
+
+
 class WechatSettings(ChannelSettings):
     """Settings of an official account."""
 
     kind: Literal["wechat"] = Field(default="wechat", description="The kind of the channel.")
+    limits: WechatLimits = Field(default_factory=WechatLimits, description="Bounds of the channel.")
     app_id: str = Field(pattern=r"^[A-Za-z0-9_]{6,64}$", description="AppID [开发者ID] of the account.")
     secret: Secret | None = Field(
         default=None,

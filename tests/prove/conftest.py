@@ -7,6 +7,12 @@ import pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=20, help="kills at random moments, beside the named points")
+    parser.addoption(
+        "--rate",
+        type=int,
+        default=40,
+        help="messages a second from WeChat, for 10 seconds",
+    )
     parser.addoption("--seed", type=int, default=1, help="of everything that is left to chance")
 
 
@@ -18,3 +24,8 @@ def kills(request: pytest.FixtureRequest) -> int:
 @pytest.fixture
 def seed(request: pytest.FixtureRequest) -> int:
     return int(request.config.getoption("--seed", 1))
+
+
+@pytest.fixture
+def rate(request: pytest.FixtureRequest) -> int:
+    return int(request.config.getoption("--rate", 40))
