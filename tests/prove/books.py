@@ -99,7 +99,7 @@ def every_answer_left_once(campaign: Campaign, tables: Mapping[str, Rows]) -> in
     assert len(replies) == len(campaign.replied), "asked twice with the same key it is one answer"
     chat = Counter(office.chat.keys)
     letters = Counter(
-        (mail.key, mail.text.strip().split("\n")[0])
+        (mail.key, mail.text.strip().splitlines()[0])
         for one in campaign.sent
         for mail in mails(office, one.n)
         if not mail.automatic
