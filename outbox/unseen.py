@@ -11,12 +11,10 @@ from typing import Any
 
 from connectors.channel import Channel
 from model.delivery import Purpose
-from model.draft import Identity
 from model.states import DeliveryState
 from model.tools import Clock, Ids
-from outbox import rows
-from outbox.carry import sends
-from store import deliveries
+from outbox import rows, windows
+from store import deliveries, people
 from store.store import Store
 from store.units import Guard, Unit
 
@@ -35,17 +33,19 @@ class Unseen:
         channel = self._channels.get(answer["target"])
         if channel is None or channel.settings.unseen_after is None or not record["contact"]:
             return None
-        known = await self._store.read(lambda c: deliveries.reachable(c, record["contact"]))
-        found = self._way(channel, known)
-        if found is None:
+        reach = await self._store.read(lambda c: people.reach(c, record["id"]))
+        # What the platform allows outside a window is no other way: the answer stands in the conversation already.
+        ways = (one for one in windows.steps(channel, self._channels, reach, None) if one.can)
+        way = next((one for one in ways if one.to is not None), None)
+        if way is None or way.to is None:
             return None
-        other, to = found
+        to = way.to
         body = {**answer["body"], "to": {"kind": to.kind, "value": to.value}, "thread": {}}
         return rows.row(
             self._ids,
             key=f"{answer['key']}{deliveries.UNSEEN}",
             purpose=Purpose.REPLY,
-            target=other.name,
+            target=way.channel,
             record=record["id"],
             at=answer["created_at"],
             body=body,
@@ -61,13 +61,3 @@ class Unseen:
         for id_ in waiting:
             guard = Guard("delivery", {"id": id_, "state": DeliveryState.WAITING.value}, values)
             await self._store.submit(Unit(guard, label="seen"))
-
-    def _way(self, channel: Channel, known: list[Identity]) -> tuple[Channel, Identity] | None:
-        for name in channel.settings.fallback:
-            other = self._channels.get(name)
-            if other is None or not sends(other):
-                continue
-            to = next((one for one in known if one.kind in other.spec.reaches), None)
-            if to is not None:
-                return other, to
-        return None

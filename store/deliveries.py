@@ -10,11 +10,10 @@ from sqlalchemy import Connection, Row, and_, case, exists, func, not_, or_, sel
 from sqlalchemy.dialects import postgresql, sqlite
 
 from model.delivery import Delivery, Purpose
-from model.draft import Identity
 from model.states import DeliveryState
 from store import flush
 from store.conditions import DELIVERIES_IN_LINE, SETTLED_DELIVERIES, among, stands
-from store.schema import attempt, contact, delivery, identity, record
+from store.schema import attempt, contact, delivery, record
 from store.units import Insert
 
 #: What the index of unsettled deliveries holds.
@@ -323,14 +322,6 @@ def by_key(connection: Connection, key: str) -> Delivery | None:
     """The delivery with an idempotency key."""
     row = connection.execute(select(delivery).where(delivery.c.key == key)).first()
     return from_row(row) if row else None
-
-
-def reachable(connection: Connection, contact_id: str) -> list[Identity]:
-    """The identities of a contact that did not refuse our messages, the first known first."""
-    refused = connection.scalar(select(contact.c.unreachable).where(contact.c.id == contact_id)) or []
-    i = identity.c
-    query = select(i.kind, i.value).where(i.contact == contact_id).order_by(i.since, i.kind, i.value)
-    return [Identity(row.kind, row.value) for row in connection.execute(query) if row.value not in refused]
 
 
 #: Ends the key of the copy of an answer, which waits for the answer to be seen.
