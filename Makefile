@@ -14,7 +14,9 @@ CONFIG := config/examples/demo.yaml
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
 # Test processes; each has a database server of its own.
 JOBS ?= 2
-PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadfile -rs
+# How often a test that failed is tried again. A test that needed it is named at the end, and is to be mended.
+RERUNS ?= 0
+PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadfile -rsR --reruns $(RERUNS)
 
 .PHONY: help setup run check test prove bench docs lock clean
 
