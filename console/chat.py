@@ -16,7 +16,7 @@ from console.links import Links
 from console.problems import Problem
 from console.services import ChatPage, Services
 from model import ids
-from store import talks
+from store import chats
 
 #: How long a page may take to say who it is, and how often it is asked whether it is still there, seconds.
 _HELLO, _HEARTBEAT = 10.0, 30.0
@@ -99,7 +99,7 @@ class Chat:
         if visitor is None:
             raise Problem(401, "no visitor's secret")
         conversation = ids.derived("conversation", page.channel, visitor)
-        said = await self._services.store.read(lambda c: talks.talk(c, page.channel, conversation))
+        said = await self._services.store.read(lambda c: chats.talk(c, page.channel, conversation))
         return web.json_response({"messages": [self._shown(one) for one in said]}, dumps=_dump)
 
     async def live(self, request: web.Request) -> web.StreamResponse:
@@ -119,7 +119,7 @@ class Chat:
         self._watching()
         try:
             # What was said between the page's last look and now: the page knows messages by their ids.
-            said = await self._services.store.read(lambda c: talks.talk(c, page.channel, conversation))
+            said = await self._services.store.read(lambda c: chats.talk(c, page.channel, conversation))
             await socket.send_str(_dump({"messages": [self._shown(one) for one in said]}))
             async for frame in socket:
                 if frame.type in (WSMsgType.TEXT, WSMsgType.BINARY):
@@ -176,7 +176,7 @@ class Chat:
 
     async def _tell_news(self) -> None:
         """One look at the feed for all open pages, as long as there are any; replicas' commits count too."""
-        position = await self._services.store.read(talks.latest)
+        position = await self._services.store.read(chats.latest)
         while self._open:
             await self._services.wait_for_event(position, 1.0)
             await asyncio.sleep(_PAUSE)
@@ -188,7 +188,7 @@ class Chat:
 
     async def _tell(self, after: int) -> int:
         channels = list(self._services.chats)
-        position, found = await self._services.store.read(lambda c: talks.news(c, channels, after))
+        position, found = await self._services.store.read(lambda c: chats.news(c, channels, after))
         for one in found:
             frame = _dump({"messages": [self._shown(one)]})
             for socket in tuple(self._open.get(one["conversation"], ())):

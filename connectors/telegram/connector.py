@@ -138,12 +138,8 @@ _ELSEWHERE = "another program uses this bot: give us a bot of our own, or remove
 _OUR_DOOR = "check that `address` leads to this door, with a certificate that everybody trusts"
 
 
-class Polls:
+class Polls(TelegramConnector):
     """Fetcher: asks for what came, and confirms by asking from the next number on."""
-
-    _settings: TelegramSettings
-    _tools: Tools
-    _api: Api
 
     async def fetch(self, cursor: Mapping[str, Any] | None, wait: timedelta) -> Batch:
         """Up to 100 updates after the cursor, which Telegram forgets once a later number is asked for."""
@@ -162,7 +158,7 @@ class Polls:
         updates = listed(told)
         if not updates:
             return Batch()
-        made = [self._envelope(one) for one in updates]  # type: ignore[attr-defined]
+        made = [self._envelope(one) for one in updates]
         numbers = [number for one in updates if isinstance(number := one.get("update_id"), int)]
         return Batch(
             envelopes=[one for one in made if one is not None],
@@ -179,10 +175,8 @@ class Polls:
                 continue  # too old: it has stopped turning by itself
 
 
-class Hooked:
+class Hooked(TelegramConnector):
     """Receiver and Answerer: Telegram posts each update to our door."""
-
-    _settings: TelegramSettings
 
     def verify(self, request: Request) -> None:
         """The word that we gave with `setWebhook`, in a header; nothing is signed."""
@@ -195,7 +189,7 @@ class Hooked:
         update = strict_json.load(request.body)
         if not isinstance(update, dict) or not isinstance(update.get("update_id"), int):
             raise Malformed("not an update of Telegram")
-        envelope = self._envelope(update, request.remote)  # type: ignore[attr-defined]
+        envelope = self._envelope(update, request.remote)
         return Batch(envelopes=[envelope]) if envelope is not None else Batch(response=Response())
 
     def answer(self, request: Request, accepted: Sequence[Answer]) -> Response:
@@ -209,9 +203,7 @@ class Hooked:
 
 def make(settings: TelegramSettings, tools: Tools) -> Connector:
     """A connector with the way in that the settings choose: a class has a role by having its methods."""
-    way: type[Any] = Polls if settings.receive == "poll" else Hooked
-    made: Connector = type("TelegramConnector", (way, TelegramConnector), {})(settings, tools)
-    return made
+    return Polls(settings, tools) if settings.receive == "poll" else Hooked(settings, tools)
 
 
 def _content(update: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

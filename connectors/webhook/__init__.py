@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from connectors.contract import ChannelSettings, Connector, ConnectorSpec
-from connectors.webhook.templates import SecretTemplate, Template, TemplateTree
-from connectors.webhook.verification import Schemes
+from connectors.wire.templates import SecretTemplate, Template, TemplateTree
+from connectors.wire.verification import Schemes
 from model import signing
 from model.delivery import OnUncertain
 from model.expression import Expression

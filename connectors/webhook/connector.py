@@ -8,9 +8,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from connectors.contract import Answer, Batch, Request, Response
-from connectors.webhook import Challenge, FixedAnswer, WebhookSettings, check, templates
-from connectors.webhook import verification as schemes
+from connectors.webhook import Challenge, FixedAnswer, WebhookSettings
 from connectors.webhook.reply import Sends
+from connectors.wire import proofs, templates
+from connectors.wire import verification as schemes
 from model import body, strict_json
 from model.delivery import Message
 from model.envelope import Envelope
@@ -60,9 +61,9 @@ class WebhookConnector:
         if request.method in ("GET", "HEAD"):
             challenge = self._settings.challenge
             if challenge is not None and challenge.query is not None and challenge.query in request.query:
-                check.check_token(challenge.token, request.query.get(challenge.token_query, ""))
+                proofs.check_token(challenge.token, request.query.get(challenge.token_query, ""))
             return
-        check.check_all(self._settings.verify, request, self._tools.clock.now())
+        proofs.check_all(self._settings.verify, request, self._tools.clock.now())
 
     def receive(self, request: Request) -> Batch:
         """The events of a request, each an envelope with the whole body as its raw bytes."""

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from connectors.webhook import HmacSignature, Reply, StandardSignature, WebhookSettings, templates
+from connectors.webhook import HmacSignature, Reply, StandardSignature, WebhookSettings
+from connectors.wire import templates
 from model import http, signing, strict_json
 from model.delivery import Message, Receipt
 from model.expression import scalar, search

@@ -23,7 +23,7 @@ from email.utils import format_datetime
 from typing import Any
 
 from model import ids
-from store import talks
+from store import chats
 from tests.rigs import chat, email, form, graph, line, telegram, webhook, wechat, wecom, weibo
 from tests.rigs.daemon import House
 from tests.rigs.office import BOX, Office
@@ -177,7 +177,7 @@ class Chat(Way):
     def got(self, office: Office, n: int) -> list[Received]:
         visitor = ids.visitor(chat.secret(n)) or ""
         conversation = ids.derived("conversation", "chat", visitor)
-        said = office.house.look(lambda connection: talks.talk(connection, "chat", conversation))
+        said = office.house.look(lambda connection: chats.talk(connection, "chat", conversation))
         return [
             Received(one["key"], one["text"], one["key"].startswith("ack:"))
             for one in said

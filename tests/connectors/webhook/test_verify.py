@@ -14,7 +14,8 @@ import pytest
 from pydantic import ValidationError
 
 from connectors.contract import Request
-from connectors.webhook import WebhookSettings, check
+from connectors.webhook import WebhookSettings
+from connectors.wire import proofs
 from model.failures import Unverified
 from tests.rigs import webhook as rig
 from tests.rigs.http import SECRET
@@ -38,7 +39,7 @@ def request(body: bytes = b"{}", query: dict[str, str] | None = None, **headers:
 
 def verify(schemes: Any, one: Request, later: float = 0.0) -> None:
     settings = WebhookSettings.model_validate({"kind": "webhook", "verify": schemes})
-    check.check_all(settings.verify, one, NOW + timedelta(seconds=later))
+    proofs.check_all(settings.verify, one, NOW + timedelta(seconds=later))
 
 
 STANDARD = {

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from connectors.contract import Request
-from connectors.webhook import verification as schemes
+from connectors.wire import verification as schemes
 from model import body, signing
 from model.failures import Malformed, Unverified
 from model.secret import Secret
