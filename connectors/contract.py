@@ -349,6 +349,16 @@ class ChannelSettings(BaseModel):
         """Whether the kind, as configured, can send something when the window is closed (`Message.outside_window`)."""
         return False
 
+    def acknowledges(self) -> bool:
+        """Whether acknowledgements may leave by this channel, whichever the customer used (`acknowledge` is of that
+        one). Not by a far side that is slow or dear: a letter, a call.
+        """
+        return True
+
+    def cannot_reach(self, to: Identity | None) -> str:
+        """Why an answer to this identity would be in vain, told before somebody writes it; "" when it can go."""
+        return ""
+
     def addresses(self) -> Sequence[str]:
         """Addresses that are ours: never acknowledged, never copied."""
         return ()

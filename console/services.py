@@ -117,8 +117,11 @@ class OutboxVerbs(Protocol):
         `files` are {filename, media_type, data: bytes}.
         """
 
+    async def ways(self, reference: str) -> Sequence[Facts]:
+        """Every channel that could carry an answer: channel, to, refused_before."""
+
     async def way(self, reference: str, channel: str | None) -> Facts:
-        """How an answer would go now: channel, window, fallback, carried_by, held.
+        """How an answer would go now: channel, to, refused_before, window, fallback, carried_by, held.
 
         Raises LookupError for an unknown reference, and ValueError when there is no way at all.
         """

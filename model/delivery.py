@@ -119,12 +119,17 @@ class Receipt:
     """What else the far side told, such as its ticket number."""
     put_off: Mapping[str, TemporaryFailure] = field(default_factory=dict)
     """Copies that were put off while others were taken: each is tried again alone (`Message.copy_to`)."""
+    final: bool = True
+    """False where somebody only has it in hand, and tells later what became of it: a printed letter, a call to be
+    made. Until then the delivery is `entrusted`, and moves nothing.
+    """
 
 
 class Outcome(StrEnum):
     """How one attempt ended."""
 
     DELIVERED = "delivered"
+    ENTRUSTED = "entrusted"
     TEMPORARY = "temporary"
     PERMANENT = "permanent"
     UNCERTAIN = "uncertain"

@@ -21,6 +21,7 @@ class EventType(StrEnum):
     STATE_CHANGED = "record.state_changed"
     LINKED = "record.linked"
     REPLY_QUEUED = "reply.queued"
+    DELIVERY_ENTRUSTED = "delivery.entrusted"
     DELIVERY_DELIVERED = "delivery.delivered"
     DELIVERY_UNCERTAIN = "delivery.uncertain"
     DELIVERY_DEAD = "delivery.dead"

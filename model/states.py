@@ -30,6 +30,7 @@ class DeliveryState(StrEnum):
 
     WAITING = "waiting"
     CLAIMED = "claimed"
+    ENTRUSTED = "entrusted"
     DELIVERED = "delivered"
     UNCERTAIN = "uncertain"
     DEAD = "dead"
@@ -74,9 +75,13 @@ DELIVERY_TRANSITIONS: Mapping[DeliveryState, frozenset[DeliveryState]] = {
     # Dead: the part of the message before it could not be delivered.
     # Delivered: a try counted as failed, and then the far side tells that it has the message.
     D.WAITING: frozenset({D.CLAIMED, D.HELD, D.CANCELLED, D.EXPIRED, D.DELIVERED, D.DEAD}),
-    D.CLAIMED: frozenset({D.DELIVERED, D.WAITING, D.UNCERTAIN, D.DEAD, D.EXPIRED, D.HELD, D.CANCELLED}),
+    D.CLAIMED: frozenset(
+        {D.DELIVERED, D.ENTRUSTED, D.WAITING, D.UNCERTAIN, D.DEAD, D.EXPIRED, D.HELD, D.CANCELLED}
+    ),
+    # Somebody has it in hand (a printed letter, a call to be made) and will tell what became of it.
+    D.ENTRUSTED: frozenset({D.DELIVERED, D.DEAD, D.CANCELLED}),
     # Resolved by look-up, echo or the channel's policy, or by an operator.
-    D.UNCERTAIN: frozenset({D.WAITING, D.DELIVERED, D.HELD, D.CANCELLED, D.DEAD}),
+    D.UNCERTAIN: frozenset({D.WAITING, D.DELIVERED, D.ENTRUSTED, D.HELD, D.CANCELLED, D.DEAD}),
     # One that may have been delivered is held for a person, who may find out.
     D.HELD: frozenset({D.WAITING, D.CANCELLED, D.EXPIRED, D.DELIVERED}),
     # Redrive by an operator; a bounce that names a delivered message turns it dead.

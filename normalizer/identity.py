@@ -8,6 +8,7 @@ import unicodedata
 import idna
 import phonenumbers
 
+from model import address
 from model.draft import Identity
 
 #: Characters of an unquoted local part (RFC 5321 §4.1.2, RFC 6531 §3.3); quoted ones are refused.
@@ -57,6 +58,12 @@ def phone(value: str, region: str = "CN") -> Identity | None:
     except phonenumbers.NumberParseException:
         return None
     return _e164(number) if phonenumbers.is_valid_number(number) else None
+
+
+def post(value: str, name: str = "") -> Identity | None:
+    """A postal address with the name first, or None when no letter could go there."""
+    tidied = address.tidy(value[:_FIND_CHARACTERS], name)
+    return None if address.wanting(tidied) else Identity(address.KIND, tidied)
 
 
 def find(text: str, region: str = "CN") -> tuple[Identity, ...]:

@@ -24,20 +24,36 @@ class Way:
     to: Identity | None
 
 
-def find_way(channels: Mapping[str, Channel], came_by: str, reply_to: Sequence[Identity]) -> Way | None:
-    """The way back to a customer: by what they left, where the channel says which other channel serves it;
-    else by the channel itself; None when there is none.
+def find_way(
+    channels: Mapping[str, Channel], came_by: str, reply_to: Sequence[Identity], *, automatic: bool = False
+) -> Way | None:
+    """The way back to a customer: by the first of what they left that a channel serves, be it another one, as the
+    channel they used says, or that one itself; else by that one, when it needs no address; None when there is none.
+
+    `automatic`: only by channels that acknowledgements may leave by.
     """
     channel = channels.get(came_by)
     if channel is None:
         return None
     for identity in reply_to:
         via = channels.get(channel.settings.reply_via.get(identity.kind, ""))
-        if via is not None and sends(via):
+        if via is None and identity.kind in channel.spec.reaches:
+            via = channel
+        if via is not None and _carries(via, identity, automatic):
             return Way(via.name, identity)
-    if sends(channel):
-        return Way(came_by, next(iter(reply_to), None))
-    return None
+    to = _own(channel, reply_to)
+    return Way(came_by, to) if _carries(channel, to, automatic) else None
+
+
+def _carries(channel: Channel, to: Identity | None, automatic: bool) -> bool:
+    allowed = not automatic or channel.settings.acknowledges()
+    return sends(channel) and allowed and not channel.settings.cannot_reach(to)
+
+
+def _own(channel: Channel, reply_to: Sequence[Identity]) -> Identity | None:
+    """The address that a channel writes to when it answers its own customers."""
+    reached = (one for one in reply_to if one.kind in channel.spec.reaches)
+    return next(reached, next(iter(reply_to), None))
 
 
 class Answers:
@@ -49,30 +65,53 @@ class Answers:
         self._ids = ids
         self._secret = secret
 
-    def way(self, record: Mapping[str, Any], channel: str | None) -> Way:
-        """The way for an answer; ValueError, in words for the caller, when there is none."""
+    def way(self, record: Mapping[str, Any], channel: str | None, known: Sequence[Identity] = ()) -> Way:
+        """The way for an answer; ValueError, in words for the caller, when there is none.
+
+        `known` are the contact's other identities: a channel that was named may write to those as well.
+        """
         reply_to = [Identity(**one) for one in record["reply_to"]]
         if channel is None:
             found = find_way(self._channels, record["channel"], reply_to)
             if found is None:
-                raise ValueError(
-                    "the customer left no address that a channel of ours serves; name one with `channel`"
-                )
+                raise ValueError(self._no_way(record["channel"], reply_to))
             return found
         chosen = self._channels.get(channel)
         if chosen is None or not sends(chosen):
-            known = ", ".join(sorted(name for name, one in self._channels.items() if sends(one)))
-            raise ValueError(f"channel {channel} cannot send; these can: {known or 'none'}")
+            able = ", ".join(sorted(name for name, one in self._channels.items() if sends(one)))
+            raise ValueError(f"channel {channel} cannot send; these can: {able or 'none'}")
         if channel == record["channel"]:
-            return Way(channel, next(iter(reply_to), None))
-        served = self._channels.get(record["channel"])
-        kinds = (
-            {kind for kind, via in served.settings.reply_via.items() if via == channel} if served else set()
-        )
-        to = next((one for one in reply_to if one.kind in kinds or one.kind == chosen.kind), None)
-        if to is None:
-            raise ValueError(f"the customer left no address that channel {channel} serves")
+            to = _own(chosen, reply_to)
+        else:
+            served = self._channels.get(record["channel"])
+            vias = served.settings.reply_via if served else {}
+            kinds = {kind for kind, via in vias.items() if via == channel} | {
+                chosen.kind,
+                *chosen.spec.reaches,
+            }
+            to = next((one for one in (*reply_to, *known) if one.kind in kinds), None)
+            if to is None:
+                raise ValueError(f"the customer left no address that channel {channel} serves")
+        if why := chosen.settings.cannot_reach(to):
+            raise ValueError(f"channel {channel}: {why}")
         return Way(channel, to)
+
+    def ways(self, record: Mapping[str, Any], known: Sequence[Identity] = ()) -> list[Way]:
+        """Every channel that could carry an answer to a record, for a clerk who chooses."""
+        found = []
+        for name in self._channels:
+            try:
+                found.append(self.way(record, name, known))
+            except ValueError:
+                continue
+        return found
+
+    def _no_way(self, came_by: str, reply_to: Sequence[Identity]) -> str:
+        channel = self._channels.get(came_by)
+        why = channel.settings.cannot_reach(_own(channel, reply_to)) if channel and sends(channel) else ""
+        if why:
+            return f"{why}; enter one, or name another channel with `channel`"
+        return "the customer left no address that a channel of ours serves; name one with `channel`"
 
     def rows(
         self,

@@ -100,9 +100,11 @@ class Planner:
     def _acknowledgement(self, registration: Registration) -> list[dict[str, Any]]:
         """The acknowledgement, in parts where the channel needs it, or the row that says why there is none."""
         draft = registration.draft
-        way = find_way(self._channels, registration.channel, _sender_first(draft))
+        way = find_way(self._channels, registration.channel, _sender_first(draft), automatic=True)
         if way is None:
-            return [self._refusal(registration, Way(registration.channel, None), Refused(Mute.NO_WAY))]
+            answered = find_way(self._channels, registration.channel, _sender_first(draft))
+            refused = Refused(Mute.NO_WAY if answered is None else Mute.CHANNEL)
+            return [self._refusal(registration, answered or Way(registration.channel, None), refused)]
         channel = self._channels[registration.channel]
         decided = acknowledge.plan(
             draft,

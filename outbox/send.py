@@ -322,7 +322,7 @@ class Dispatcher:
                 # The door answered without it, and it went the ordinary way: that one counts.
                 await self._windows.apply(opening.spend())
             await self._settle(lambda: self._settler.delivered(delivery, n, receipt, target))
-            self._tell(delivery, target, "delivered")
+            self._tell(delivery, target, "delivered" if receipt.final else "entrusted")
 
     async def _failed(self, delivery: Delivery, n: int, failure: SendFailure, target: Target) -> bool:
         """A window that the far side says is closed goes the same way as one that we know to be."""

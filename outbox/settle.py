@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from model import ids as identifiers
@@ -27,6 +28,7 @@ _FREE = frozenset(reason.value for reason in retry.UNCOUNTED)
 
 _EVENTS = {
     DeliveryState.DELIVERED: EventType.DELIVERY_DELIVERED,
+    DeliveryState.ENTRUSTED: EventType.DELIVERY_ENTRUSTED,
     DeliveryState.UNCERTAIN: EventType.DELIVERY_UNCERTAIN,
     DeliveryState.DEAD: EventType.DELIVERY_DEAD,
     DeliveryState.EXPIRED: EventType.DELIVERY_EXPIRED,
@@ -56,24 +58,24 @@ class Settler:
     # ---- outcomes of one try
 
     async def delivered(self, delivery: Delivery, n: int, receipt: Receipt, target: Target) -> bool:
-        """The far side took it."""
+        """The far side took it, for good or in hand."""
         now = self._clock.now()
-        values = {"remote_id": receipt.remote_id, "reason": None, "detail": None, "settled_at": now}
+        values = _taken(receipt, now)
         extra: list[Insert] = []
-        updates = [_ended(delivery, n, Outcome.DELIVERED, now)]
+        updates = [_ended(delivery, n, Outcome.DELIVERED if receipt.final else Outcome.ENTRUSTED, now)]
         if receipt.remote_id and delivery.record and not target.downstream:
             key = identifiers.thread_key(target.kind, receipt.remote_id)
             row = {"key": key, "record": delivery.record, "delivery": delivery.id, "since": now}
             extra.append(Insert("thread_key", row, ignore=True))
         extra += [Insert("delivery", row, ignore=True) for row in self._copies(delivery, receipt, now)]
-        if _moves(delivery):
+        if receipt.final and _moves(delivery):
             inserts, moved = await self._move_record(delivery, now)
             extra += inserts
             updates += moved
         more: dict[str, Any] = {"remote_id": receipt.remote_id} | (
             {"data": dict(receipt.data)} if receipt.data else {}
         )
-        return await self._end(delivery, DeliveryState.DELIVERED, values, more, extra, updates)
+        return await self._end(delivery, _state(receipt), values, more, extra, updates)
 
     async def failed(self, delivery: Delivery, n: int, failure: SendFailure, target: Target) -> bool:
         """The far side did not take it, or nobody knows."""
@@ -132,6 +134,45 @@ class Settler:
         """The target cannot send now; no attempt was made."""
         return await self._again(delivery, until, {}, [])
 
+    # ---- entrusted ones
+
+    async def came_to(
+        self,
+        delivery: Delivery,
+        state: DeliveryState,
+        *,
+        at: datetime,
+        actor: str,
+        reason: Reason | None = None,
+        detail: str | None = None,
+        data: Mapping[str, Any] = MappingProxyType({}),
+        inserts: Sequence[Insert] = (),
+    ) -> bool:
+        """Somebody tells what became of a message that they had in hand: DELIVERED or DEAD, at a time of theirs.
+
+        A delivered one may still come back. False when it stood no more as it did when it was looked up.
+        """
+        extra, updates = list(inserts), list[Update]()
+        if state is DeliveryState.DELIVERED and _moves(delivery):
+            more, moved = await self._move_record(delivery, self._clock.now())
+            extra += more
+            updates += moved
+        if state is DeliveryState.DEAD:
+            more, moved = await self._unreachable(delivery, PermanentFailure(reason or Reason.SERVER, ""))
+            extra += more
+            updates += [*moved, *parts.stopped(delivery, state, {"reason": reason and reason.value})]
+        values: dict[str, Any] = {"reason": reason and reason.value, "detail": detail, "settled_at": at}
+        guard = Guard(
+            "delivery", {"id": delivery.id, "state": delivery.state.value}, {"state": state.value, **values}
+        )
+        told = self.event(
+            delivery,
+            state,
+            {"at": at.isoformat(), "reason": values["reason"], "detail": detail, **data},
+            actor,
+        )
+        return await self._store.submit(Unit(guard, (*extra, *told), tuple(updates), label="told"))
+
     # ---- uncertain ones
 
     async def resolved(self, delivery: Delivery, receipt: Receipt | None, target: Target) -> bool:
@@ -141,11 +182,11 @@ class Settler:
         if receipt is not None:
             extra: list[Insert] = []
             moved = [ended]
-            if _moves(delivery):
+            if receipt.final and _moves(delivery):
                 extra, more = await self._move_record(delivery, now)
                 moved += more
-            values = {"remote_id": receipt.remote_id, "reason": None, "detail": None, "settled_at": now}
-            return await self._from_uncertain(delivery, DeliveryState.DELIVERED, values, extra, moved)
+            values = _taken(receipt, now)
+            return await self._from_uncertain(delivery, _state(receipt), values, extra, moved)
         return await self._surely_not(delivery, now, ended)
 
     async def _surely_not(self, delivery: Delivery, now: datetime, ended: Update) -> bool:
@@ -316,6 +357,16 @@ class Settler:
         if purpose in DOWNSTREAM:
             return self._settings.hand_over
         return self._settings.acknowledgement if purpose in AUTOMATIC else self._settings.reply
+
+
+def _state(receipt: Receipt) -> DeliveryState:
+    return DeliveryState.DELIVERED if receipt.final else DeliveryState.ENTRUSTED
+
+
+def _taken(receipt: Receipt, now: datetime) -> dict[str, Any]:
+    """The columns of a delivery that the far side has; one that it only has in hand is not settled."""
+    settled = now if receipt.final else None
+    return {"remote_id": receipt.remote_id, "reason": None, "detail": None, "settled_at": settled}
 
 
 def _moves(delivery: Delivery) -> bool:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from model.delivery import Delivery
+from model.draft import Identity
 from model.event import EventType
+from model.failures import Reason
 from model.states import DeliveryState
 from model.tools import Clock, Ids
 from outbox import parts
@@ -14,7 +16,7 @@ from outbox.answers import Answers, Way
 from outbox.settle import Settler
 from outbox.unseen import Unseen
 from outbox.windows import Windows
-from store import boxes, deliveries, views
+from store import boxes, deliveries, people, views
 from store.store import Store
 from store.units import Guard, Insert, Unit
 
@@ -81,7 +83,7 @@ class OutboxVerbs:
 
     async def cancel(self, ids: Sequence[str], *, actor: str) -> Facts:
         """Never send them."""
-        states = (D.WAITING, D.HELD, D.DEAD, D.UNCERTAIN)
+        states = (D.WAITING, D.HELD, D.DEAD, D.UNCERTAIN, D.ENTRUSTED)
         values = {"settled_at": self._clock.now()}
         done = await self._each(ids, states, D.CANCELLED, "cancel", actor, values)
         return {"cancelled": done, "left": len(ids) - done}
@@ -99,13 +101,27 @@ class OutboxVerbs:
         return {"released": done, "left": len(ids) - done}
 
     async def resolve(self, ids: Sequence[str], *, delivered: bool, actor: str) -> Facts:
-        """A person found out how an uncertain delivery ended: it arrived, or it is sent again."""
+        """A person found out how an uncertain delivery ended: it arrived, or it is sent again.
+
+        One in somebody's hands arrived, or failed: who had it does not take it a second time.
+        """
         now, detail = self._clock.now(), f"resolved by {actor}"
+        found = await self._store.read(lambda c: deliveries.by_ids(c, ids))
+        entrusted = [one for one in found if one.state is D.ENTRUSTED]
+        told = D.DELIVERED if delivered else D.DEAD
+        reason = None if delivered else Reason.REQUEST
+        done = 0
+        for one in entrusted:
+            audit = self._audit(one, "resolve", actor)
+            done += await self._settler.came_to(
+                one, told, at=now, actor=actor, reason=reason, detail=detail, inserts=(audit,)
+            )
+        rest = [id_ for id_ in ids if id_ not in {one.id for one in entrusted}]
         if delivered:
             new, values = D.DELIVERED, {"settled_at": now, "detail": detail}
         else:
             new, values = D.WAITING, {"next_at": now, "detail": detail}
-        done = await self._each(ids, (D.UNCERTAIN, D.HELD), new, "resolve", actor, values)
+        done += await self._each(rest, (D.UNCERTAIN, D.HELD), new, "resolve", actor, values)
         self._wake()
         return {"resolved": done, "left": len(ids) - done}
 
@@ -131,7 +147,8 @@ class OutboxVerbs:
             raise LookupError(f"there is no record {reference}")
         if not text.strip() and not html:
             raise ValueError("an answer needs a text")
-        way: Way = self._answers.way(record, channel)
+        reach = await self._store.read(lambda c: people.reach(c, record["id"]))
+        way: Way = self._answers.way(record, channel, _known(reach))
         kept = [await self._keep(file) for file in files]
         name = await self._store.read(lambda c: deliveries.contact_name(c, record["id"]))
         last = await self._store.read(lambda c: views.last_message(c, record["id"]))
@@ -175,14 +192,31 @@ class OutboxVerbs:
         record = await self._store.read(lambda c: views.record(c, reference))
         if record is None:
             raise LookupError(f"there is no record {reference}")
-        way = self._answers.way(record, channel)
+        reach = await self._store.read(lambda c: people.reach(c, record["id"]))
+        way = self._answers.way(record, channel, _known(reach))
         look = await self._windows.look(record, way.channel, way.to)
         return {
             "reference": record["reference"],
             "channel": way.channel,
             "to": way.to.value if way.to else None,
+            "refused_before": bool(way.to and way.to.value in reach.unreachable),
             **look.facts(self._clock.now()),
         }
+
+    async def ways(self, reference: str) -> Sequence[Facts]:
+        """Every channel that could carry an answer: channel, to, and whether that address refused us before."""
+        record = await self._store.read(lambda c: views.record(c, reference))
+        if record is None:
+            raise LookupError(f"there is no record {reference}")
+        reach = await self._store.read(lambda c: people.reach(c, record["id"]))
+        return [
+            {
+                "channel": one.channel,
+                "to": one.to.value if one.to else None,
+                "refused_before": bool(one.to and one.to.value in reach.unreachable),
+            }
+            for one in self._answers.ways(record, _known(reach))
+        ]
 
     # ----
 
@@ -221,7 +255,11 @@ class OutboxVerbs:
 
     async def _move(self, one: Delivery, new: DeliveryState, verb: str, actor: str, values: Facts) -> bool:
         guard = Guard("delivery", {"id": one.id, "state": one.state.value}, {"state": new.value, **values})
-        audit = {
+        told = () if new is D.WAITING else self._settler.event(one, new, {"by": actor}, actor)
+        return await self._store.submit(Unit(guard, (self._audit(one, verb, actor), *told), label="verb"))
+
+    def _audit(self, one: Delivery, verb: str, actor: str) -> Insert:
+        row = {
             "id": self._ids.new(),
             "at": self._clock.now(),
             "actor": actor,
@@ -229,8 +267,11 @@ class OutboxVerbs:
             "target": one.id,
             "data": {"from": one.state.value},
         }
-        told = () if new is D.WAITING else self._settler.event(one, new, {"by": actor}, actor)
-        return await self._store.submit(Unit(guard, (Insert("audit", audit), *told), label="verb"))
+        return Insert("audit", row)
+
+
+def _known(reach: people.Reach) -> list[Identity]:
+    return [Identity(kind, value) for kind, value in reach.identities]
 
 
 #: The working columns, which stay inside.

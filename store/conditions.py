@@ -45,6 +45,8 @@ def any_of(
 UNSETTLED_ENVELOPES = ("waiting", "claimed", "held", "quarantined")
 ENVELOPES_AT_WORK = ("waiting", "claimed")
 DELIVERIES_IN_LINE = ("waiting", "claimed", "uncertain")
+#: Deliveries of which something is still to be heard.
+DELIVERIES_AT_WORK = (*DELIVERIES_IN_LINE, "entrusted")
 #: States of a record whose customer waits for an answer.
 UNSETTLED_WINDOWS = ("registered", "handed_over", "taken", "returned", "resolved", "reopened")
 SETTLED_DELIVERIES = ("delivered", "cancelled")

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from store import balance, flush, idempotency, leases
-from store.conditions import DELIVERIES_IN_LINE, ENVELOPES_AT_WORK
+from store.conditions import DELIVERIES_AT_WORK, ENVELOPES_AT_WORK
 from store.erasure import tombstone
 from store.schema import (
     attachment,
@@ -129,7 +129,7 @@ def _old_records(job: _Purge) -> Select[Any] | None:
     if not old:
         return None
     at_work = or_(
-        exists().where(delivery.c.record == r.id, delivery.c.state.in_(DELIVERIES_IN_LINE)),
+        exists().where(delivery.c.record == r.id, delivery.c.state.in_(DELIVERIES_AT_WORK)),
         exists().where(envelope.c.record == r.id, envelope.c.state.in_(ENVELOPES_AT_WORK)),
     )
     return select(r.id).where(r.state == "closed", or_(false(), *old), ~at_work).order_by(r.id)

@@ -64,6 +64,8 @@ class Far:
     people: dict[str, Profile | Exception] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     """Files and people that were asked for, in order."""
+    keeps: bool = False
+    """It only has in hand what it takes, and tells later what became of it."""
     waiting: list[dict[str, Any]] = field(default_factory=list)
     """Events that a fetch brings."""
     looks: int = 0
@@ -87,9 +89,17 @@ class TalkSettings(ChannelSettings):
     responds: bool = Field(default=False, description="Whether an acknowledgement can ride on the answer.")
     longest: int | None = Field(default=None, description="Characters of one message; longer ones are cut.")
     outside: bool = Field(default=False, description="Whether it can send when the window is closed.")
+    dear: bool = Field(default=False, description="Whether it is too dear for acknowledgements.")
+    deaf: str = Field(default="", description="Why nobody can be reached by it.")
 
     def outside_window(self) -> bool:
         return self.outside
+
+    def acknowledges(self) -> bool:
+        return not self.dear
+
+    def cannot_reach(self, to: Identity | None) -> str:
+        return self.deaf
 
 
 class TalkConnector:
@@ -142,7 +152,7 @@ class TalkConnector:
         if failure is not None:
             raise failure
         self._far.taken.append(message)
-        return Receipt(f"m:{message.key}", self._tools.clock.now())
+        return Receipt(f"m:{message.key}", self._tools.clock.now(), final=not self._far.keeps)
 
     async def download(self, reference: str) -> Media:
         self._far.asked.append(reference)
