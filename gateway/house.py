@@ -182,7 +182,7 @@ def build(
         hook=hook,
         count=lambda channel, outcome: counters.envelope(channel, outcome),
         nothing_rides=house.slots.nothing,
-        pressure=lambda: store.writer.arriving > settings.database.batch // 4,
+        pressure=lambda: store.writer.crowd() > settings.database.batch // 4,
     )
     house.answers = Answers(house.channels, clock, ids, store.secret)
     house.contacts = ContactVerbs(store, clock=clock, ids=ids)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hmac
 import ipaddress
@@ -14,12 +15,15 @@ from aiohttp import web
 from config.settings import TlsSettings
 from console import app as console
 from console.services import Services
+from gateway.front import Front
 from gateway.house import House
 from gateway.metrics import Metrics
 from inbox.door import client_address
 
 #: How long requests under way may take once we are told to stop, seconds.
 _FINISH = 10.0
+#: How long a connection without a request is kept, seconds.
+_KEEP_ALIVE = 75.0
 #: Largest head of a request, bytes; longer ones are refused before anything of ours sees them.
 _HEAD = 16_384
 
@@ -34,6 +38,8 @@ class Server:
         self._services = services
         self._metrics = metrics
         self._runner: web.AppRunner | None = None
+        self._listener: asyncio.Server | None = None
+        self._front: Front | None = None
         self._port = house.loaded.settings.listen.port
         self.ready = False
         """Whether load balancers may send requests here."""
@@ -60,33 +66,48 @@ class Server:
         runner = web.AppRunner(
             app,
             access_log=None,
-            keepalive_timeout=75,
+            keepalive_timeout=_KEEP_ALIVE,
             shutdown_timeout=_FINISH,
             max_line_size=_HEAD,
             max_field_size=_HEAD,
             handle_signals=False,
         )
         await runner.setup()
-        listen = self._house.loaded.settings.listen
+        other = runner.server
+        assert other is not None
+        settings = self._house.loaded.settings
+        listen = settings.listen
+        front = Front(
+            self._house.door,
+            other,
+            clock=self._house.clock,
+            log=self._house.log,
+            seconds=self._metrics.door_seconds,
+            largest_head=_HEAD,
+            keepalive=_KEEP_ALIVE,
+            proxies=list(settings.trusted_proxies),
+        )
         try:
-            site = web.TCPSite(runner, listen.host, listen.port, ssl_context=_tls(listen.tls), backlog=1024)
-            await site.start()
+            listener = await asyncio.get_running_loop().create_server(
+                front, listen.host, listen.port, ssl=_tls(listen.tls), backlog=1024
+            )
         except OSError as error:
-            await runner.cleanup()
+            await asyncio.gather(front.close(0.0), runner.cleanup())
             raise OSError(
                 error.errno,
                 f"cannot listen at {listen.host}:{listen.port} ({error.strerror}); "
                 "stop what listens there, or set `listen: {port: …}`",
             ) from error
-        self._runner = runner
-        self._port = runner.addresses[0][1]
+        self._runner, self._listener, self._front = runner, listener, front
+        self._port = listener.sockets[0].getsockname()[1]
         self.ready = True
 
     async def stop(self) -> None:
         """Finish the requests under way and close."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        if self._listener is not None and self._front is not None and self._runner is not None:
+            self._listener.close()
+            await asyncio.gather(self._front.close(_FINISH), self._runner.cleanup())
+            self._listener = self._front = self._runner = None
 
     @web.middleware
     async def _measure(self, request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -78,6 +78,11 @@ class Door:
             web.route("*", "/in/{channel}/{rest:.*}", self.handle),
         ]
 
+    def quick(self, name: str) -> Channel | None:
+        """The channel whose door takes requests now; None when there is something else to say, or no such door."""
+        channel = self._channels.get(name)
+        return channel if channel is not None and channel.receiver is not None and channel.open else None
+
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request to a channel's door."""
         channel = self._channels.get(request.match_info["channel"])
@@ -211,8 +216,6 @@ class Door:
             body = bytes(await self._wait_for(request, limit))
         if len(body) > limit:
             raise web.HTTPRequestEntityTooLarge(max_size=limit, actual_size=len(body))
-        certificate = (request.get_extra_info("peercert") if request.secure else None) or {}
-        subject = ",".join(f"{k}={v}" for part in certificate.get("subject", ()) for k, v in part)
         return Request(
             method=request.method,
             path=request.path,
@@ -221,7 +224,7 @@ class Door:
             body=body,
             remote=client_address(request, self._proxies),
             received_at=self._clock.now(),
-            peer_subject=subject or None,
+            peer_subject=subject(request.get_extra_info("peercert")) if request.secure else None,
         )
 
 
@@ -230,16 +233,26 @@ _JSON = {"Content-Type": "application/json"}
 
 def client_address(request: web.Request, proxies: Sequence[Network]) -> str:
     """The client's address: the last one in X-Forwarded-For that is not a proxy of ours."""
-    remote = request.remote or ""
+    return address_behind(request.remote or "", request.headers.get("X-Forwarded-For", ""), proxies)
+
+
+def address_behind(remote: str, forwarded: str, proxies: Sequence[Network]) -> str:
+    """The same of an address that connected to us and the value of X-Forwarded-For."""
     if not proxies or not _within(remote, proxies):
         return remote
-    for hop in reversed([part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",")]):
+    for hop in reversed([part.strip() for part in forwarded.split(",")]):
         if not hop:
             continue
         if not _within(hop, proxies):
             return hop
         remote = hop
     return remote
+
+
+def subject(certificate: Mapping[str, Any] | None) -> str | None:
+    """The subject of a client's certificate as one line; None without one."""
+    parts = (certificate or {}).get("subject", ())
+    return ",".join(f"{k}={v}" for part in parts for k, v in part) or None
 
 
 def _within(address: str, networks: Sequence[Network]) -> bool:

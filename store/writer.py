@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,10 @@ from store.units import Unit
 
 #: Called at named points around each commit; proofs crash or wait there. Absent from normal wiring.
 Hook = Callable[[str], None]
+
+#: Seconds over which it is looked how many batches waited at most: a group that is committed leaves nobody
+#: waiting for a moment, however busy the doors are.
+_LATELY = 0.05
 
 #: How often a unit is tried that others were in the way of.
 _TRIES = 4
@@ -138,7 +143,10 @@ class Writer:
         self.flushes = 0
         self.units = 0
         self.arriving = 0
-        """Batches from outside that wait for their commit: how busy the doors are."""
+        """Batches from outside that wait for their commit."""
+        self._most = self._most_before = 0
+        """The most that waited since `_since`, and in the time before that."""
+        self._since = 0.0
         self.graves = True
         """Whether there may be tombstones to look for."""
         self.full = False
@@ -148,6 +156,17 @@ class Writer:
     def depth(self) -> int:
         """Units that wait for a commit."""
         return len(self._queue)
+
+    def crowd(self) -> int:
+        """The most batches from outside that waited together a moment ago: how busy the doors are."""
+        self._look()
+        return max(self._most, self._most_before)
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        if now - self._since > _LATELY:
+            long_ago = now - self._since > 2 * _LATELY
+            self._most_before, self._most, self._since = 0 if long_ago else self._most, self.arriving, now
 
     def start(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -188,6 +207,9 @@ class Writer:
                 self._ready.notify()
         arrives = isinstance(what, Acceptance)
         self.arriving += arrives
+        if self.arriving > self._most:
+            self._look()
+            self._most = max(self._most, self.arriving)
         try:
             # Cancelling the caller cancels only its waiting: the work is in the queue and will be committed.
             return await work.future
