@@ -9,7 +9,7 @@ from typing import Any
 from config.load import Loaded
 
 #: Top-level settings that are built into the running process.
-RESTART = ("listen", "data", "database", "leases", "inbox", "outbox")
+RESTART = ("listen", "data", "database", "leases", "inbox", "imports", "outbox")
 #: Top-level settings that are swapped as a whole.
 SWAP = (
     "public_url",

@@ -23,6 +23,7 @@ from pydantic import (
 
 from connectors.contract import ChannelSettings
 from destinations.contract import DestinationSettings
+from inbox.imports.settings import ImportSettings
 from inbox.settings import InboxSettings
 from model.secret import Secret
 from outbox.settings import OutboxSettings
@@ -274,6 +275,7 @@ class Settings(_Settings):
         default=None, description="Folder of your own templates; they go before the shipped ones."
     )
     inbox: InboxSettings = Field(default_factory=InboxSettings, description="The way in.")
+    imports: ImportSettings = Field(default_factory=ImportSettings, description="Imported files.")
     outbox: OutboxSettings = Field(default_factory=OutboxSettings, description="The way out.")
     database: DatabaseSettings = Field(default_factory=DatabaseSettings, description="The store.")
     leases: LeaseSettings = Field(default_factory=LeaseSettings, description="Ownership between replicas.")

@@ -18,6 +18,8 @@ methods; there are no flags, and no method that only refuses:
     Splitter     parts(message) -> messages        pure; what needs several calls at the far side, one each
     Downloader   download(reference) -> Media      files that a source only names, and that expire there
     Profiler     profile(identity) -> Profile      who somebody is, as far as the platform tells
+    RowImporter  import_row(row) -> Envelope       pure; takes the rows of an imported table
+    MailImporter import_mail(raw) -> Envelope      takes the mails of an imported archive
 
 Rules for all of them (the contract suite runs them over every kind):
 
@@ -41,6 +43,7 @@ from model.delivery import Message, OnUncertain, Receipt
 from model.draft import Identity
 from model.envelope import Accepted, Envelope
 from model.health import Health
+from model.imported import Row
 from model.outbound import CaFile, Proxy
 from model.tools import Raw, Tools
 from model.window import Window
@@ -273,6 +276,22 @@ class Profiler(Protocol):
 
     async def profile(self, identity: Identity) -> Profile:
         """One try. Raises TemporaryFailure or PermanentFailure."""
+
+
+@runtime_checkable
+class RowImporter(Protocol):
+    """Takes history from tables: each row is what the channel's own door might have brought."""
+
+    def import_row(self, row: Row) -> Envelope:
+        """The envelope of a row, with the row's identity; Malformed in words for whoever imports it."""
+
+
+@runtime_checkable
+class MailImporter(Protocol):
+    """Takes history from archives of mail."""
+
+    def import_mail(self, raw: Raw) -> Envelope:
+        """The envelope of a mail, the same as if it had been fetched."""
 
 
 class Limits(BaseModel):

@@ -9,6 +9,7 @@ from console.api import Api, Gate
 from console.chat import Chat
 from console.desk import Desk
 from console.files import Files
+from console.imports import Imports
 from console.links import Links
 from console.mending import Mending
 from console.operations import Operations
@@ -29,6 +30,7 @@ def routes(services: Services, chat: Chat) -> list[web.RouteDef]:
         *Files(services, links).routes(),
         *Api(services, links, gate).routes(),
         *Operations(services, gate).routes(),
+        *Imports(services, gate).routes(),
         *Desk(seats, links).routes(),
         *Mending(seats, links).routes(),
     ]

@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 from aiohttp import web
 from sqlalchemy import Connection
 
-from model.tools import Clock, Ids, Log
+from model.tools import Clock, Ids, Log, Raw
 
 T = TypeVar("T")
 Facts = Mapping[str, Any]
@@ -72,6 +72,37 @@ class InboxVerbs(Protocol):
     async def release(self, ids: Sequence[str], *, actor: str) -> Facts: ...
 
     async def ignore(self, ids: Sequence[str], *, reason: str, actor: str) -> Facts: ...
+
+
+class ImportVerbs(Protocol):
+    """The verbs on imported files. An import is told as facts: id, channel, name, state, rows, taken, known, …"""
+
+    @property
+    def most_bytes(self) -> int: ...
+
+    def channels(self) -> Sequence[Facts]:
+        """The channels that take history: name, takes (`rows`, `mails`)."""
+
+    def choices(self) -> Facts:
+        """`fields` that columns may be mapped to, and `presets` with their titles."""
+
+    async def create(self, channel: str, name: str, raw: Raw, *, actor: str) -> Facts: ...
+
+    async def list(self, *, limit: int) -> Sequence[Facts]: ...
+
+    async def show(self, id_: str) -> Facts: ...
+
+    async def preview(self, id_: str, options: Facts) -> Facts: ...
+
+    async def start(self, id_: str, *, acknowledge: bool, dry_run: bool, actor: str) -> Facts: ...
+
+    async def cancel(self, id_: str, *, actor: str) -> Facts: ...
+
+    async def errors(self, id_: str) -> tuple[str, str, bytes]:
+        """Name, media type and bytes of the file of bad rows."""
+
+    async def work(self, id_: str) -> Facts:
+        """Begin to import it in this process, where no daemon runs."""
 
 
 class OutboxVerbs(Protocol):
@@ -218,6 +249,9 @@ class Services:
     """Where customers reach us, without a slash at the end."""
     tokens: Tokens
     inbox: InboxVerbs
+    imports: ImportVerbs
+    import_spool: Callable[[AsyncIterator[bytes], int], Awaitable[Raw]]
+    """Keeps the bytes of an upload; OverflowError beyond a limit."""
     outbox: OutboxVerbs
     contacts: ContactVerbs
     channels: ChannelVerbs

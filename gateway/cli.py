@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import typer
 
 from gateway import terminal
-from gateway.commands import channels, contacts, house, inbox, outbox, reading, records, settings
+from gateway.commands import channels, contacts, house, imports, inbox, outbox, reading, records, settings
 from gateway.trouble import Exit, Trouble
 
 #: Set to anything, it makes an error of ours show its traceback.
@@ -38,6 +38,7 @@ app.add_typer(outbox.app, name="outbox")
 app.add_typer(channels.app, name="channel")
 app.command()(channels.probe)
 app.command()(channels.backfill)
+app.add_typer(imports.app, name="import")
 app.add_typer(records.app, name="records")
 app.command()(records.reply)
 app.add_typer(contacts.app, name="contact")

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import aiohttp
 from aiohttp import web
@@ -71,6 +71,31 @@ class Control:
     ) -> dict[str, Any]:
         """The answer to a verb; Trouble in the API's words when it refuses."""
         return await self._ask("POST", path, json=body or {}, headers=headers)
+
+    async def upload(self, path: str, file: BinaryIO, **query: str) -> dict[str, Any]:
+        """Send a file as the body, piece by piece; it may take as long as it takes."""
+        return await self._ask(
+            "POST",
+            path,
+            params=_pairs(query),
+            data=file,
+            timeout=aiohttp.ClientTimeout(total=None, sock_read=600),
+        )
+
+    async def download(self, path: str) -> tuple[str, bytes]:
+        """A file, and the name that the API gives it."""
+        try:
+            async with self._session.get(
+                self._url + path, headers=self._headers, ssl=self._pin, allow_redirects=False
+            ) as answer:
+                if answer.status >= 400:
+                    raise Trouble(_words(answer.status, await _json(answer)), _code(answer.status))
+                named = answer.content_disposition
+                return (named.filename if named else None) or "file", await answer.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Trouble(
+                f"the daemon does not answer ({type(error).__name__}); its log says why", Exit.UNAVAILABLE
+            ) from None
 
     async def _ask(
         self, method: str, path: str, headers: Mapping[str, str] | None = None, **more: Any

@@ -23,6 +23,7 @@ from gateway.server import Server
 from gateway.services import admin_token, make_services
 from gateway.tools import FileSpool, SystemClock, SystemIds
 from gateway.watch import Watch
+from inbox.imports.run import forget_before
 from store import deliveries, envelopes, facts, leases, retention, sweep
 from store.errors import StoreBusy
 from store.store import Store
@@ -95,6 +96,7 @@ async def open_offline(loaded: Loaded) -> AsyncIterator[Services]:
         try:
             yield make_services(house, openings, token, _no_reload)
         finally:
+            await house.importer.close()
             await openings.close()
             await house.reader.close()
     finally:
@@ -141,6 +143,7 @@ class Daemon:
         await self.openings.start()
         self._rooms["processor"] = self._keep(house.processor.run, "processor")
         self._rooms["errands"] = self._keep(house.errands.run, "errands")
+        self._rooms["importer"] = self._keep(house.importer.run, "importer")
         self._rooms["dispatcher"] = self._keep(house.dispatcher.run, "dispatcher")
         await self.server.start()
         self._write_place()
@@ -165,6 +168,7 @@ class Daemon:
         await _end(self._ticks)
         await self.openings.stop_fetching()
         await self.server.stop()
+        house.importer.stop()
         house.processor.stop()
         house.dispatcher.stop()
         house.errands.stop()
@@ -272,6 +276,7 @@ class Daemon:
         )
         if ours is not None:
             await retention.purge(store, settings)
+            await store.run(forget_before(self.house.loaded.settings.imports, self.house.clock), "imports")
             await sweep.sweep(store, settings)
 
     # ---- where the command line finds us

@@ -17,6 +17,8 @@ from inbox.accept import Acceptor
 from inbox.door import Door
 from inbox.errands import Runner
 from inbox.hot import HotQueue
+from inbox.imports.run import Importer
+from inbox.imports.verbs import ImportVerbs
 from inbox.process import Processor
 from inbox.reading import Reader
 from inbox.verbs import InboxVerbs
@@ -79,7 +81,9 @@ class House:
     processor: Processor = field(init=False)
     answers: Answers = field(init=False)
     unseen: Unseen = field(init=False)
+    importer: Importer = field(init=False)
     inbox: InboxVerbs = field(init=False)
+    imports: ImportVerbs = field(init=False)
     outbox: OutboxVerbs = field(init=False)
     contacts: ContactVerbs = field(init=False)
 
@@ -186,6 +190,22 @@ def build(
     )
     house.answers = Answers(house.channels, clock, ids, store.secret)
     house.contacts = ContactVerbs(store, clock=clock, ids=ids)
+    house.importer = Importer(
+        store,
+        house.channels,
+        house.acceptor,
+        settings.imports,
+        settings.leases,
+        spool,
+        clock=clock,
+        ids=ids,
+        log=log,
+        busy=lambda: bool(len(house.hot) or store.writer.arriving),
+        hook=hook,
+    )
+    house.imports = ImportVerbs(
+        store, house.channels, house.reader, house.importer, settings.imports, clock=clock, ids=ids
+    )
     house.inbox = InboxVerbs(store, house.channels, house.reader, clock=clock, ids=ids, wake=house.hot.wake)
     house.unseen = Unseen(store, house.channels, clock, ids)
     house.outbox = OutboxVerbs(

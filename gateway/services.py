@@ -17,6 +17,7 @@ from gateway import operate
 from gateway.house import House, wait_for_commit
 from gateway.openings import Openings
 from gateway.operate import Admin, ChannelVerbs, Tokens
+from gateway.tools import FileSpool
 from inbox.door import client_address
 
 
@@ -54,6 +55,8 @@ def make_services(house: House, openings: Openings, token: str, reload: operate.
         public_url=settings.address,
         tokens=Tokens(house, token),
         inbox=house.inbox,
+        imports=house.imports,
+        import_spool=FileSpool(house.store.folder / "spool").keep,
         outbox=house.outbox,
         contacts=house.contacts,
         channels=ChannelVerbs(house, openings),

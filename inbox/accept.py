@@ -19,6 +19,7 @@ from store import leases
 from store.acceptance import BY_CONTENT, Acceptance, CursorMove, NewEnvelope, Stored
 from store.erasure import tombstone
 from store.errors import StoreBusy
+from store.imports import Progress
 from store.store import Store
 
 #: Characters of the reference that is used when a short one is taken.
@@ -36,9 +37,13 @@ class Acceptor:
         self._hot = hot
 
     async def accept(
-        self, channel: Channel, batch: Batch, cursor: CursorMove | None = None
+        self,
+        channel: Channel,
+        batch: Batch,
+        cursor: CursorMove | None = None,
+        progress: Progress | None = None,
     ) -> Sequence[Accepted]:
-        """Store a batch; durable when it returns.
+        """Store a batch; durable when it returns. With `progress` it is of an import: it lets all others go first.
 
         Raises Busy when the house cannot take it now, and LeaseLost when another process owns the cursor.
         """
@@ -49,19 +54,22 @@ class Acceptor:
         try:
             rows = []
             for envelope in batch.envelopes:
-                claimed = envelope.hold is None and self._hot.reserve()
+                claimed = progress is None and envelope.hold is None and self._hot.reserve()
                 reserved += claimed
                 rows.append(await self._row(channel, envelope, now, claimed=claimed))
-            if not rows and cursor is None:
+            if not rows and cursor is None and progress is None:
                 return ()
-            stored = await self._store.accept(Acceptance(tuple(rows), cursor, f"accept.{channel.kind}"))
+            whole = Acceptance(tuple(rows), cursor, f"accept.{channel.kind}")
+            if progress is not None:
+                whole = Acceptance(tuple(rows), label="accept.import", progress=progress)
+            stored = await self._store.accept(whole)
         except StoreBusy as error:
             self._release(reserved)
             raise Busy(str(error), retry_after=timedelta(seconds=5)) from error
         except BaseException:
             self._release(reserved)
             raise
-        if rows:
+        if rows and progress is None:  # what is imported is no sign of life of the channel
             channel.last_in_at = now
         self._go_on(rows, batch.envelopes, stored)
         _discard_spooled(batch.envelopes)

@@ -21,6 +21,7 @@ from model.delivery import LOOPS, Purpose
 from model.draft import Draft, Part
 from model.envelope import StoredEnvelope
 from model.failures import Malformed
+from model.imported import UNTOLD
 from model.registration import Planned, Registration
 from model.states import DeliveryState, EnvelopeState, RecordState
 from model.tools import Clock, Ids, Log, Spooled
@@ -345,6 +346,8 @@ class Processor:
         files = tuple([await self._keep(part) for part in draft.parts])
         # Of what people say in a chat; a mail's sender and a form's fields are known without.
         given = own.given(draft.text) if draft.conversation and draft.text and not draft.automatic else ()
+        if envelope.meta.get(UNTOLD):
+            draft = replace(draft, mute=(UNTOLD, *draft.mute))
         return Reading(envelope=envelope, draft=_without_bytes(draft), files=files, given=given)
 
     async def _keep(self, part: Part) -> File:

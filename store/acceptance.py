@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, tuple_
 
-from store import flush, sets
+from store import flush, imports, sets
 from store.blobs import insert_blobs
 from store.conditions import ENVELOPES_AT_WORK, among
 from store.schema import envelope, tombstone
@@ -51,6 +51,8 @@ class Acceptance:
     envelopes: tuple[NewEnvelope, ...]
     cursor: CursorMove | None = None
     label: str = "accept"
+    progress: imports.Progress | None = None
+    """How far the import comes that the batch is of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +75,27 @@ _IDLE = {"state": "waiting", "claim": None, "owner": None}
 def apply(
     connection: Connection, batches: Sequence[Acceptance], writer: str, graves: bool = True
 ) -> list[list[Stored] | None]:
-    """Accept all batches; None for one whose cursor has another owner by now.
+    """Accept all batches; None for one whose cursor, or import, has another owner by now.
 
     `graves` is False when there is surely no tombstone to look for.
     """
-    fenced = [batch.cursor is not None and not _move(connection, batch.cursor) for batch in batches]
+    fenced = [not _is_ours(connection, batch) for batch in batches]
     rows = [row for batch, lost in zip(batches, fenced, strict=True) if not lost for row in batch.envelopes]
     stored = _insert(connection, rows, writer, graves) if rows else {}
-    return [
-        None if lost else [stored[row.values["id"]] for row in batch.envelopes]
-        for batch, lost in zip(batches, fenced, strict=True)
-    ]
+    told: list[list[Stored] | None] = []
+    for batch, lost in zip(batches, fenced, strict=True):
+        ended = None if lost else [stored[row.values["id"]] for row in batch.envelopes]
+        if ended and batch.progress is not None:
+            repeats = sum(one.repeat for one in ended)
+            imports.count(connection, batch.progress.id, taken=len(ended) - repeats, known=repeats)
+        told.append(ended)
+    return told
+
+
+def _is_ours(connection: Connection, batch: Acceptance) -> bool:
+    if batch.progress is not None and not imports.advance(connection, batch.progress):
+        return False
+    return batch.cursor is None or _move(connection, batch.cursor)
 
 
 def _move(connection: Connection, move: CursorMove) -> bool:

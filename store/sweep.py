@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 
 from store.schema import attachment, blob, delivery, envelope
+from store.schema_imports import import_
 from store.settings import RetentionSettings
 from store.store import Store
 
@@ -45,10 +46,11 @@ async def sweep(store: Store, settings: RetentionSettings) -> dict[str, int]:
 
 
 def _in_rows() -> ColumnElement[bool]:
-    """Named by an envelope or an attachment. A record's raw bytes are those of its envelope."""
+    """Named by an envelope, an attachment or an import. A record's raw bytes are those of its envelope."""
     return or_(
         exists().where(envelope.c.blob == blob.c.sha256),
         exists().where(attachment.c.sha256 == blob.c.sha256),
+        exists().where(import_.c.blob == blob.c.sha256),
     )
 
 

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from connectors.contract import Accept, Batch, Connector
-from connectors.email import EmailSettings, FileSettings
+from connectors.email import EmailSettings, FileSettings, identity
 from connectors.email.compose import Sender
 from connectors.email.door import Door
 from connectors.email.files import FileOutgoing
@@ -19,8 +19,12 @@ from connectors.email.tunnel import Tunnel
 from connectors.wire.oauth import Tokens
 from model import health
 from model.delivery import Message, Receipt
+from model.envelope import Envelope
 from model.health import Health, HealthState
-from model.tools import Tools
+from model.tools import Raw, Tools
+
+#: Bytes of a large mail that are looked at together.
+_PIECE = 262_144
 
 
 class Email:
@@ -30,8 +34,9 @@ class Email:
     door: Door
     outgoing: Outgoing
 
-    def __init__(self, parts: Mapping[str, Any], tokens: Tokens | None = None) -> None:
+    def __init__(self, parts: Mapping[str, Any], address: str, tokens: Tokens | None = None) -> None:
         self.parts = parts
+        self._address = address
         self._tokens = tokens
         for name, part in parts.items():
             setattr(self, name, part)
@@ -58,6 +63,17 @@ class Email:
                 return Health(found.state, f"{name}: {found.detail}", found.repair)
             told += [found.detail] if found.detail else []
         return Health(HealthState.OK, "; ".join(told)) if told else health.OK
+
+    def import_mail(self, raw: Raw) -> Envelope:
+        """A mail of an archive, as if it had been fetched: what the mailbox brought before is a repeat."""
+        taken = identity.Fingerprint()
+        if isinstance(raw, bytes):
+            taken.feed(raw)
+        else:
+            with raw.path.open("rb") as file:
+                while piece := file.read(_PIECE):
+                    taken.feed(piece)
+        return identity.envelope(self._address, raw, print_of=taken.finish())
 
 
 class _Fetches(Email):
@@ -123,7 +139,7 @@ def assemble(settings: EmailSettings, tools: Tools) -> Connector:
         parts["outgoing"] = _outgoing(settings, tools, tunnel, tokens)
     roles = tuple(ROLES[name] for name in parts) + ((_Authorised,) if tokens is not None else ())
     kind = type("".join(["Email", *(name.title() for name in parts)]), roles, {})
-    connector: Connector = kind(parts, tokens)
+    connector: Connector = kind(parts, settings.address, tokens)
     return connector
 
 

@@ -20,6 +20,7 @@ from model.delivery import Message, Receipt
 from model.envelope import Envelope
 from model.failures import Malformed, Reason, TemporaryFailure
 from model.health import Health, HealthState
+from model.imported import Row
 from model.tools import Tools
 
 
@@ -74,6 +75,27 @@ class FormConnector:
                 **posted.cross_origin(request, self._settings.origins),
             },
             body=orjson.dumps(told),
+        )
+
+    def import_row(self, row: Row) -> Envelope:
+        """A row as the form that the customer might have filled in; what must not be empty there must not here."""
+        names = self._settings.fields.model_dump()
+        values = {names[name]: value for name, value in row.fields.items()}
+        known = {*names.values(), *posted.HIDDEN, self._settings.honeypot}
+        values |= {
+            f"{name} (imported)" if name in known else name: value for name, value in row.extra.items()
+        }
+        form = body.Form(tuple(values.items()))
+        if len(values) > self._settings.max_fields:
+            raise Malformed(f"the row has more than {self._settings.max_fields} fields")
+        self._check(form)
+        return Envelope(
+            account=self._tools.name,
+            source_id=row.source_id,
+            fingerprint=row.fingerprint,
+            raw=orjson.dumps(values),
+            media_type="application/json",
+            sent_at=row.sent_at,
         )
 
     async def send(self, message: Message) -> Receipt:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
+import orjson
+
 from connectors.contract import Answer, Batch, Request, Response
 from connectors.webhook import Challenge, FixedAnswer, WebhookSettings
 from connectors.webhook.reply import Sends
@@ -18,6 +20,7 @@ from model.envelope import Envelope
 from model.expression import as_text, scalar, search
 from model.failures import Malformed
 from model.health import Health, HealthState
+from model.imported import Row
 from model.tools import Tools
 
 #: Longer identities are hashed: they go into an index.
@@ -101,6 +104,27 @@ class WebhookConnector:
             meta=meta,
         )
 
+    def import_row(self, row: Row) -> Envelope:
+        """A row as an event: the file's own JSON object, else one with the usual names of its parts."""
+        event: Any = {**row.extra, **_usual(row.fields)}
+        found = None
+        if row.event is not None:
+            event = strict_json.load(row.event)
+            found = scalar(self._settings.identity, event) if self._settings.identity else None
+        own = (
+            {} if found is None else {"fingerprint": hashlib.sha256(strict_json.canonical(event)).hexdigest()}
+        )
+        return Envelope(
+            account=self._settings.account or self._tools.name,
+            source_id=row.source_id if found is None else _short(found),
+            fingerprint=own.get("fingerprint", row.fingerprint),
+            raw=orjson.dumps(event) if row.event is None else row.event,
+            media_type="application/json",
+            sent_at=row.sent_at,
+            # How the reader finds its way: `table` by usual names alone, `event` as ever but with no list around it.
+            meta={"row": "table" if row.event is None else "event"},
+        )
+
     def _source_id(self, request: Request, event: Any, index: int, count: int) -> str:
         """The settings' expression, else the provider's number, else a fresh one that knows no repeat."""
         for expression in (self._settings.identity, self._id_member):
@@ -149,6 +173,12 @@ def make(settings: WebhookSettings, tools: Tools) -> WebhookConnector:
     bases = (*(role for chosen, role in roles if chosen is not None), WebhookConnector)
     make_one: Callable[[WebhookSettings, Tools], WebhookConnector] = type("WebhookConnector", bases, {})
     return make_one(settings, tools)
+
+
+def _usual(fields: Mapping[str, str]) -> dict[str, str]:
+    """Our fields by the names under which the reader looks for them."""
+    names = {"message": "text"}
+    return {names.get(name, name): value for name, value in fields.items()}
 
 
 def _listed(found: Any) -> list[Any]:

@@ -14,6 +14,8 @@ from model.failures import Malformed
 
 #: The hidden field, and the header, in which a client names its submission.
 KEY_FIELD, KEY_HEADER = "key", "idempotency-key"
+#: Fields of a page of ours that tie a post to an earlier one: no column of a strange table may be taken for one.
+HIDDEN = frozenset({KEY_FIELD, "token", "reference", "place", "_charset_"})
 #: Longer keys of clients are hashed: they go into an index.
 _LONGEST_KEY = 200
 

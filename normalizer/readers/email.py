@@ -9,6 +9,7 @@ from typing import Any
 
 from model.draft import Draft, Thread
 from model.failures import Malformed
+from model.imported import META
 from normalizer import body, bounces, headers, html, language, mime, quotes, robots, senders, text
 from normalizer.body import Body
 from normalizer.contract import Source
@@ -156,7 +157,8 @@ def _sent_at(mail: Entity, source: Source) -> datetime | None:
     said = headers.date(mail.header("date"))
     if said is None:
         return source.sent_at
-    return said if -BEHIND <= said - arrived <= AHEAD else source.sent_at or arrived
+    old = said - arrived < -BEHIND and META not in source.meta  # what is imported may be of any age
+    return said if said - arrived <= AHEAD and not old else source.sent_at or arrived
 
 
 def _language(mail: Entity) -> str | None:

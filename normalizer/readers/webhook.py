@@ -42,6 +42,8 @@ def read(source: Source) -> Draft:
     """An event as a draft; Malformed when the body, or the event's place in it, cannot be read."""
     event = _event(source)
     fields: Mapping[str, Any] = source.options.get("fields") or {}
+    if source.meta.get("row") == "table":
+        fields = {}  # the columns were mapped when the table was imported
     found = {name: _find(event, fields, name) for name in USUAL}
     html, words, notes = _words(found["html"], found["text"])
     identities = _identities(event, fields, found, str(source.options.get("region", "CN")))
@@ -71,6 +73,8 @@ def read(source: Source) -> Draft:
 
 def _event(source: Source) -> Any:
     """The event that this envelope stands for: the body, or one of the list that `events` finds in it."""
+    if source.meta.get("row"):
+        return body.load_event(source.media_type, source.raw)
     data = body.load_event(source.media_type, source.raw, member=source.options.get("member"))
     expression = source.options.get("events")
     if not expression:

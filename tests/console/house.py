@@ -128,6 +128,56 @@ class Channels(Verbs):
         return await self._called("resume", name=name, actor=actor)
 
 
+class Imports(Verbs):
+    """Imports that are told as they are set; an upload is kept and answered with its size."""
+
+    most_bytes = 1_000_000
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.row: dict[str, Any] = {}
+        self.uploaded: list[tuple[str, str, bytes]] = []
+
+    def channels(self) -> list[dict[str, Any]]:
+        return [{"name": "form", "takes": ["rows"]}, {"name": "mail", "takes": ["mails"]}]
+
+    def choices(self) -> dict[str, Any]:
+        return {"fields": ["message", "name", "phone"], "presets": {"zendesk": "Zendesk"}}
+
+    async def create(self, channel: str, name: str, raw: Any, *, actor: str) -> Mapping[str, Any]:
+        await self._called("create", channel=channel, name=name, actor=actor)
+        self.uploaded.append((channel, name, raw if isinstance(raw, bytes) else raw.path.read_bytes()))
+        return self.row
+
+    async def list(self, *, limit: int) -> Sequence[Mapping[str, Any]]:
+        await self._called("list", limit=limit)
+        return [self.row] if self.row else []
+
+    async def show(self, id_: str) -> Mapping[str, Any]:
+        if self.row.get("id") != id_:
+            raise LookupError(f"there is no import {id_}")
+        return self.row
+
+    async def preview(self, id_: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        await self._called("preview", id=id_, options=options)
+        return self.row
+
+    async def start(self, id_: str, *, acknowledge: bool, dry_run: bool, actor: str) -> Mapping[str, Any]:
+        await self._called("start", id=id_, acknowledge=acknowledge, dry_run=dry_run, actor=actor)
+        return self.row
+
+    async def cancel(self, id_: str, *, actor: str) -> Mapping[str, Any]:
+        await self._called("cancel", id=id_, actor=actor)
+        return self.row
+
+    async def errors(self, id_: str) -> tuple[str, str, bytes]:
+        await self._called("errors", id=id_)
+        return "反馈.csv.errors.csv", "text/csv; charset=utf-8", b"bad rows"
+
+    async def work(self, id_: str) -> Mapping[str, Any]:
+        return await self._called("work", id=id_)
+
+
 class House:
     """One console with its store, clock and stand-ins, and a hand to fill the tables."""
 
@@ -135,7 +185,7 @@ class House:
         self.store, self.clock, self.ids = store, clock, ids
         self.log = RecordingLog()
         self.inbox, self.outbox, self.channels = Inbox(), Outbox(), Channels()
-        self.contacts = Contacts()
+        self.contacts, self.imports = Contacts(), Imports()
         self.administered: list[tuple[str, Mapping[str, Any], str]] = []
         self.waited: list[tuple[int, float]] = []
         self.on_wait: Callable[[], Any] | None = None
@@ -161,6 +211,8 @@ class House:
             "public_url": "http://feedback.example",
             "tokens": KnownTokens(),
             "inbox": self.inbox,
+            "imports": self.imports,
+            "import_spool": self._spool,
             "outbox": self.outbox,
             "contacts": self.contacts,
             "channels": self.channels,
@@ -185,6 +237,12 @@ class House:
     async def _admin(self, verb: str, arguments: Mapping[str, Any], actor: str) -> Mapping[str, Any]:
         self.administered.append((verb, arguments, actor))
         return {"done": verb}
+
+    async def _spool(self, chunks: AsyncIterator[bytes], limit: int) -> bytes:
+        whole = b"".join([chunk async for chunk in chunks])
+        if len(whole) > limit:
+            raise OverflowError
+        return whole
 
     async def _seen(self, delivery: str, conversation: str) -> None:
         self.seen.append((delivery, conversation))

@@ -1,0 +1,1 @@
+"""Files of history: tables, JSON Lines and archives of mail become envelopes of a channel."""
