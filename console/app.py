@@ -9,6 +9,7 @@ from console.api import Api, Gate
 from console.chat import Chat
 from console.desk import Desk
 from console.files import Files
+from console.import_pages import ImportPages
 from console.imports import Imports
 from console.links import Links
 from console.mending import Mending
@@ -33,6 +34,7 @@ def routes(services: Services, chat: Chat) -> list[web.RouteDef]:
         *Imports(services, gate).routes(),
         *Desk(seats, links).routes(),
         *Mending(seats, links).routes(),
+        *ImportPages(seats).routes(),
     ]
 
 
