@@ -121,6 +121,7 @@ class Scope(StrEnum):
     """What a token may do."""
 
     RECORDS_READ = "records:read"
+    RECORDS_WRITE = "records:write"
     REPLIES_WRITE = "replies:write"
     EVENTS_READ = "events:read"
     ADMIN = "admin"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from connectors import (
+    call,
     chat,
     email,
     form,
@@ -13,7 +14,9 @@ from connectors import (
     letter,
     line,
     messenger,
+    partner,
     telegram,
+    visit,
     webhook,
     wechat,
     wecom,
@@ -23,6 +26,7 @@ from connectors import (
 from connectors.contract import ConnectorSpec
 
 SPECS: tuple[ConnectorSpec, ...] = (
+    call.SPEC,
     chat.SPEC,
     email.SPEC,
     form.SPEC,
@@ -30,7 +34,9 @@ SPECS: tuple[ConnectorSpec, ...] = (
     instagram.SPEC,
     messenger.SPEC,
     line.SPEC,
+    partner.SPEC,
     telegram.SPEC,
+    visit.SPEC,
     webhook.SPEC,
     wechat.SPEC,
     wecom.SPEC,

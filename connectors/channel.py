@@ -12,6 +12,7 @@ from connectors.contract import (
     Connector,
     ConnectorSpec,
     Downloader,
+    Noter,
     Profiler,
     Receiver,
     Responder,
@@ -49,6 +50,7 @@ class Channel:
     splitter: Splitter | None = field(init=False)
     downloader: Downloader | None = field(init=False)
     profiler: Profiler | None = field(init=False)
+    noter: Noter | None = field(init=False)
 
     def __post_init__(self) -> None:
         connector = self.connector
@@ -58,6 +60,7 @@ class Channel:
         self.sender = connector if isinstance(connector, Sender) else None
         self.downloader = connector if isinstance(connector, Downloader) else None
         self.profiler = connector if isinstance(connector, Profiler) else None
+        self.noter = connector if isinstance(connector, Noter) else None
         # A Protocol only asks whether there is such an attribute.
         splits = isinstance(connector, Splitter) and callable(connector.parts)
         self.splitter = connector if splits and isinstance(connector, Splitter) else None

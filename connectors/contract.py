@@ -20,6 +20,7 @@ methods; there are no flags, and no method that only refuses:
     Profiler     profile(identity) -> Profile      who somebody is, as far as the platform tells
     RowImporter  import_row(row) -> Envelope       pure; takes the rows of an imported table
     MailImporter import_mail(raw) -> Envelope      takes the mails of an imported archive
+    Noter        noted(note, key, by) -> Batch     pure; a note that a person of ours typed, at the desk or by the API
 
 Rules for all of them (the contract suite runs them over every kind):
 
@@ -292,6 +293,14 @@ class MailImporter(Protocol):
 
     def import_mail(self, raw: Raw) -> Envelope:
         """The envelope of a mail, the same as if it had been fetched."""
+
+
+@runtime_checkable
+class Noter(Protocol):
+    """Takes what a clerk wrote down of what somebody said."""
+
+    def noted(self, note: Mapping[str, str], *, key: str | None, by: str) -> Batch:
+        """A note as one envelope; the same `key` twice is one note. Malformed when it lacks what is required."""
 
 
 class Limits(BaseModel):

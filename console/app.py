@@ -13,6 +13,8 @@ from console.import_pages import ImportPages
 from console.imports import Imports
 from console.links import Links
 from console.mending import Mending
+from console.notes import Notes
+from console.notes_api import NotesApi
 from console.operations import Operations
 from console.public import Public
 from console.seats import Seats
@@ -35,6 +37,8 @@ def routes(services: Services, chat: Chat) -> list[web.RouteDef]:
         *Desk(seats, links).routes(),
         *Mending(seats, links).routes(),
         *ImportPages(seats).routes(),
+        *Notes(seats).routes(),
+        *NotesApi(services, gate).routes(),
     ]
 
 

@@ -16,7 +16,9 @@ from console import languages
 from console.problems import Problem
 from console.services import Services
 
-_STATIC = {"app.css": "text/css"} | dict.fromkeys(("form.js", "chat.js", "talk.js"), "text/javascript")
+_STATIC = {"app.css": "text/css"} | dict.fromkeys(
+    ("form.js", "chat.js", "note.js", "talk.js"), "text/javascript"
+)
 
 
 @cache

@@ -25,6 +25,7 @@ class Scope(StrEnum):
     """What a token may do. `admin` may do everything: the desk and the operator's verbs need it."""
 
     RECORDS_READ = "records:read"
+    RECORDS_WRITE = "records:write"
     REPLIES_WRITE = "replies:write"
     EVENTS_READ = "events:read"
     ADMIN = "admin"
@@ -158,6 +159,46 @@ class OutboxVerbs(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotePage:
+    """What the desk's form shows of one channel that takes notes."""
+
+    channel: str
+    kind: str
+    titles: Mapping[str, str] = field(default_factory=dict)
+    places: Sequence[str] = ()
+    region: str = "CN"
+    """Country of telephone numbers that are written without one."""
+
+
+class NoteVerbs(Protocol):
+    """What colleagues write down of what somebody said, and what they say to customers."""
+
+    def pages(self) -> Sequence[NotePage]:
+        """The channels that take notes, as they are configured now."""
+
+    async def save(self, channel: str, note: Mapping[str, str], *, key: str | None, by: str) -> Facts:
+        """Store a note durably: {reference, status_url, repeat}; the same `key` twice is one note.
+
+        Raises LookupError for a channel that takes none, ValueError in words for whoever typed it, and StoreBusy.
+        """
+
+    async def call_backs(self, *, target: str | None, limit: int) -> Sequence[Facts]:
+        """What colleagues are to say to customers, the earliest due first."""
+
+    async def said(
+        self, delivery: str, outcome: str, *, note: str, again_at: datetime | None, actor: str
+    ) -> Facts:
+        """How a try to say it ended: reached, not_reached, wrong_number or declined."""
+
+
+class Partners(Protocol):
+    """Who may ask for the state of what a partner brought in."""
+
+    def reader(self, token: str) -> str | timedelta | None:
+        """The partner's channel; None for a key that may not read, a time when it asks too often."""
+
+
 class ContactVerbs(Protocol):
     """The clerk's verbs on who is who."""
 
@@ -254,6 +295,8 @@ class Services:
     """Keeps the bytes of an upload; OverflowError beyond a limit."""
     outbox: OutboxVerbs
     contacts: ContactVerbs
+    notes: NoteVerbs
+    partners: Partners
     channels: ChannelVerbs
     admin: Callable[[str, Facts, str], Awaitable[Facts]]
     """The command line's other verbs: admin(verb, arguments, actor)."""

@@ -67,6 +67,8 @@ class House:
     targets: dict[str, Target] = field(default_factory=dict)
     reload_trouble: str | None = None
     """Why the last reload changed nothing, or None."""
+    counted: Callable[[str, str], None] = lambda channel, outcome: None
+    """Counts what came in by another door than the channel's own."""
     # Filled in by `build`:
     slots: Slots = field(init=False)
     hot: HotQueue = field(init=False)
@@ -115,6 +117,7 @@ def build(
     house = House(
         loaded=loaded, store=store, clock=clock, ids=ids, log=log, links=links, templates=loaded.templates
     )
+    house.counted = lambda channel, outcome: counters.envelope(channel, outcome)
     house.slots = Slots()
     house.hot = HotQueue(settings.inbox.hot_queue)
     spool = store.folder / "spool"

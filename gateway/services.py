@@ -15,6 +15,7 @@ from connectors.form import FormSettings
 from console.services import ChatPage, FormPage, Services, Throttle
 from gateway import operate
 from gateway.house import House, wait_for_commit
+from gateway.notes import Notes, Partners
 from gateway.openings import Openings
 from gateway.operate import Admin, ChannelVerbs, Tokens
 from gateway.tools import FileSpool
@@ -59,6 +60,8 @@ def make_services(house: House, openings: Openings, token: str, reload: operate.
         import_spool=FileSpool(house.store.folder / "spool").keep,
         outbox=house.outbox,
         contacts=house.contacts,
+        notes=Notes(house),
+        partners=Partners(house),
         channels=ChannelVerbs(house, openings),
         admin=Admin(house, reload),
         health=lambda: operate.health(house),

@@ -142,7 +142,9 @@ def place(
 
 def says_nothing(draft: Draft) -> bool:
     """Whether something happened and nobody said anything: such a thing makes no record of its own."""
-    return draft.signal is not None and not draft.text.strip() and not draft.parts
+    # A recording waits for the note of its call: it is told of again then.
+    kept = draft.parts and draft.call is None
+    return draft.signal is not None and not draft.text.strip() and not kept
 
 
 def _answered(reading: Reading, found: Findings) -> str | None:

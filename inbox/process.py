@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from connectors.channel import Channel
-from inbox import errands, links, placing, registering, reports, talks
+from inbox import calls, errands, links, placing, registering, reports, talks
 from inbox.hot import Hot, HotQueue
 from inbox.placing import File, Reading
 from inbox.reading import Reader, Slow
 from inbox.settings import InboxSettings
-from model.decision import Decision
+from model.decision import Decision, Urgency
 from model.delivery import LOOPS, Purpose
 from model.draft import Draft, Part
 from model.envelope import StoredEnvelope
@@ -44,6 +44,8 @@ _AGAIN_FIRST, _AGAIN_LAST = 0.5, 10.0
 _GLANCE = 0.02
 #: How soon a report of a message not known yet is looked at again: at first, and at the last, seconds.
 _REPORT_AGAIN, _REPORT_LAST = 0.5, 15.0
+#: What a colleague may call a matter.
+_URGENCIES = frozenset(Urgency)
 #: Batches at work at the same time: while one waits for its commit the next is read.
 _LANES = 2
 
@@ -376,7 +378,9 @@ class Processor:
 
     async def _settle(self, reading: Reading, found: Findings, total: int, now: datetime) -> None:
         """Place one reading and commit it with all its consequences."""
-        envelope, draft = reading.envelope, reading.draft
+        envelope, channel = reading.envelope, self._channels.get(reading.envelope.channel)
+        reading = calls.settled(reading, found, channel.settings if channel else None)
+        draft = reading.draft
         told = self._told(reading, found) if draft.reports else []
         if reports.early(draft.reports, told) and now - envelope.received_at < self._settings.report_wait:
             await self._look_again(envelope, now)
@@ -386,11 +390,10 @@ class Processor:
             if told
             else ([], [])
         )
-        channel = self._channels.get(envelope.channel)
         opened, freed = (
             talks.opened(reading, channel.settings, found, self._ids, now) if channel else ([], [])
         )
-        inserts, updates = [*inserts, *opened], [*updates, *freed]
+        inserts, updates = [*inserts, *opened, *calls.heard(reading)], [*updates, *freed]
         in_burst = channel is not None and talks.in_burst(reading, channel.settings, found)
         place = placing.place(reading, found, self._settings, self._store.secret, told, in_burst)
         unknown = draft.reports and not told and not draft.full_text.strip()
@@ -463,6 +466,7 @@ class Processor:
 
     def _questions(self, reading: Reading) -> Questions:
         asked = placing.ask(reading, self._store.secret)
+        calls.ask(reading, asked)
         channel = self._channels.get(reading.envelope.channel)
         if channel is not None:
             talks.ask(reading, channel.settings, asked)
@@ -470,7 +474,7 @@ class Processor:
 
     def _decided(self, draft: Draft, envelope: StoredEnvelope) -> Decision:
         rules = self._rules()
-        return rules.decide(
+        decision = rules.decide(
             facts(
                 draft,
                 channel=envelope.channel,
@@ -479,6 +483,7 @@ class Processor:
                 limit=rules.text_limit,
             )
         )
+        return replace(decision, urgency=Urgency(draft.urgency)) if draft.urgency in _URGENCIES else decision
 
     async def _whole(self, draft: Draft, record: str) -> Draft:
         """What somebody said in several short messages, as one."""

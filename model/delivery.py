@@ -44,6 +44,15 @@ LOOPS = frozenset(
 )
 
 
+class Said(StrEnum):
+    """How a colleague's try to say something to a customer ended."""
+
+    REACHED = "reached"
+    NOT_REACHED = "not_reached"
+    WRONG_NUMBER = "wrong_number"
+    DECLINED = "declined"
+
+
 class OnUncertain(StrEnum):
     """What a channel does when it cannot know whether a message was taken."""
 
@@ -123,6 +132,8 @@ class Receipt:
     """False where somebody only has it in hand, and tells later what became of it: a printed letter, a call to be
     made. Until then the delivery is `entrusted`, and moves nothing.
     """
+    due: datetime | None = None
+    """When they should have done it; only of what is not final."""
 
 
 class Outcome(StrEnum):

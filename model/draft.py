@@ -64,6 +64,35 @@ class Report:
     """Codes and the far side's words: never a customer's text."""
 
 
+#: The event of a call by which a colleague wrote down what was said in it.
+NOTED = "noted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """What a telephone exchange tells of one call: one of the messages that it sends of it.
+
+    `id` is the same for all of them, and for all legs; `event` names this one, so that a repeat is known.
+    """
+
+    id: str
+    event: str
+    number: str = ""
+    """Who called, E.164 where it can be; empty when withheld."""
+    line: str = ""
+    """Which number of ours was called."""
+    agent: str = ""
+    started_at: datetime | None = None
+    answered: bool = False
+    """Somebody of ours spoke in it."""
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    missed: bool = False
+    """It ended, and as far as this message tells nobody of ours had spoken."""
+    recording: str | None = None
+    """What the connector's `download` takes to fetch the recording."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thread:
     """What ties an envelope to earlier ones, surest first.
@@ -121,6 +150,10 @@ class Draft:
     """Which of the channel's `windows` it opens for our answers; empty for none."""
     reports: tuple[Report, ...] = ()
     """What the source tells of messages of ours."""
+    urgency: str | None = None
+    """How urgent a colleague found it who heard the customer; it goes before what the rules say."""
+    call: Call | None = None
+    """What a telephone exchange tells of one call."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Further fields of the source, for rules and destinations."""
     omissions: tuple[str, ...] = ()

@@ -18,13 +18,16 @@ def _reader(module: str) -> Callable[[], Read]:
 
 
 SPECS: tuple[ReaderSpec, ...] = (
+    ReaderSpec("call", _reader("call")),
     ReaderSpec("chat", _reader("chat")),
     ReaderSpec("email", _reader("email"), hostile=True),
     ReaderSpec("form", _reader("form")),
     ReaderSpec("line", _reader("line")),
+    ReaderSpec("partner", _reader("partner")),
     ReaderSpec("telegram", _reader("telegram")),
     ReaderSpec("messenger", _reader("messenger")),
     ReaderSpec("instagram", _reader("instagram")),
+    ReaderSpec("visit", _reader("visit")),
     ReaderSpec("webhook", _reader("webhook")),
     ReaderSpec("wechat", _reader("wechat")),
     ReaderSpec("wecom", _reader("wecom")),

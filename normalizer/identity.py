@@ -19,6 +19,12 @@ _PLAIN_DOMAIN = re.compile(
 _EMAIL_IN_TEXT = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w.-]{1,253}\w")
 #: A mainland mobile number, by far the commonest: known without the metadata of all countries.
 _CN_MOBILE = re.compile(r"(?:\+?86)?(1[3-9]\d{9})")
+#: How an extension is written, in Chinese [转 分机] and elsewhere.
+_EXTENSION = re.compile(
+    r"[\s,;]*(?:转|轉|分机|分機|内线|\bext(?:ension)?\b[.=:]?|\bx(?=\s*\d)|#)\s*[:.-]?\s*(\d{1,7})\s*\Z",
+    re.IGNORECASE,
+)
+_DASHES = re.compile("[\u2010-\u2015\u2212]")
 _PHONE_MARKS = str.maketrans("", "", " -()./\u00a0")
 #: Octets of a local part and of a path (RFC 5321 §4.5.3.1).
 _LOCAL_OCTETS, _ADDRESS_OCTETS = 64, 254
@@ -50,7 +56,7 @@ def phone(value: str, region: str = "CN") -> Identity | None:
     """
     if len(value) > 60:
         return None
-    value = unicodedata.normalize("NFKC", value).strip().removeprefix("tel:")
+    value = _tidy(value)
     if region == "CN" and (mobile := _CN_MOBILE.fullmatch(value.translate(_PHONE_MARKS))):
         return Identity("phone", f"+86{mobile[1]}")
     try:
@@ -64,6 +70,20 @@ def post(value: str, name: str = "") -> Identity | None:
     """A postal address with the name first, or None when no letter could go there."""
     tidied = address.tidy(value[:_FIND_CHARACTERS], name)
     return None if address.wanting(tidied) else Identity(address.KIND, tidied)
+
+
+def call(value: str, region: str = "CN") -> Identity | None:
+    """What a colleague dials: a number with its extension (RFC 3966 §5.3), or, when it is none that anybody
+    else could reach, such as an extension of the house, as it was written; None without a digit.
+    """
+    value = _tidy(value)
+    if not any(one.isdigit() for one in value):
+        return None
+    number = phone(value, region)
+    if number is None:
+        return Identity("call", " ".join(value.split())[:60])
+    found = _EXTENSION.search(value)
+    return Identity("call", f"{number.value};ext={found[1]}" if found else number.value)
 
 
 def find(text: str, region: str = "CN") -> tuple[Identity, ...]:
@@ -81,6 +101,12 @@ def find(text: str, region: str = "CN") -> tuple[Identity, ...]:
         found.append((call.start, _e164(call.number)))
     found.sort(key=lambda one: one[0])
     return tuple(dict.fromkeys(identity for _, identity in found))
+
+
+def _tidy(value: str) -> str:
+    """A number in plain characters, its extension as the library knows one."""
+    value = unicodedata.normalize("NFKC", value).strip().removeprefix("tel:")
+    return _EXTENSION.sub(r" ext. \1", _DASHES.sub("-", value))
 
 
 def _domain(domain: str) -> str | None:

@@ -75,6 +75,7 @@ class Planner:
             if not (registration.joined and registration.draft.signal):
                 made += self._acknowledgement(registration)
             made += self._hand_overs(registration)
+            made += self._call_back(registration)
         except BaseException:
             self.release(Planned(tuple(made)), False)
             raise
@@ -158,6 +159,40 @@ class Planner:
 
     def _own_addresses(self) -> frozenset[str]:
         return frozenset(address for one in self._channels.values() for address in one.settings.addresses())
+
+    # ---- missed calls
+
+    def _call_back(self, registration: Registration) -> list[dict[str, Any]]:
+        """Somebody called and nobody answered: a colleague is to call back, or the row says why nobody can."""
+        draft = registration.draft
+        if registration.joined or draft.call is None or not draft.call.missed:
+            return []
+        to = next((one for one in draft.reply_to if one.kind == "call"), None)
+        body = rows.message_body(
+            reference=registration.reference,
+            subject=draft.subject,
+            text=draft.text,
+            html=None,
+            language=draft.language,
+            to=to,
+            name=draft.name,
+            thread={},
+            token="",
+        )
+        made = rows.row(
+            self._ids,
+            key=f"call_back:{registration.envelope}",
+            purpose=Purpose.NOTICE,
+            target=registration.channel,
+            record=registration.record,
+            at=registration.at,
+            body={**body, "call": draft.call.id},
+            order=registration.record,
+            to=to,
+            state=DeliveryState.WAITING if to else DeliveryState.CANCELLED,
+            reason=None if to else Mute.NO_WAY,
+        )
+        return [made]
 
     # ---- hand-overs
 

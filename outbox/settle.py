@@ -147,8 +147,10 @@ class Settler:
         detail: str | None = None,
         data: Mapping[str, Any] = MappingProxyType({}),
         inserts: Sequence[Insert] = (),
+        changes: Mapping[str, Any] = MappingProxyType({}),
     ) -> bool:
-        """Somebody tells what became of a message that they had in hand: DELIVERED or DEAD, at a time of theirs.
+        """Somebody tells what became of a message that they had in hand: DELIVERED, DEAD, or CANCELLED where its
+        customer does not want it; at a time of theirs. `changes` are further columns.
 
         A delivered one may still come back. False when it stood no more as it did when it was looked up.
         """
@@ -162,6 +164,7 @@ class Settler:
             extra += more
             updates += [*moved, *parts.stopped(delivery, state, {"reason": reason and reason.value})]
         values: dict[str, Any] = {"reason": reason and reason.value, "detail": detail, "settled_at": at}
+        values |= changes
         guard = Guard(
             "delivery", {"id": delivery.id, "state": delivery.state.value}, {"state": state.value, **values}
         )
@@ -366,7 +369,8 @@ def _state(receipt: Receipt) -> DeliveryState:
 def _taken(receipt: Receipt, now: datetime) -> dict[str, Any]:
     """The columns of a delivery that the far side has; one that it only has in hand is not settled."""
     settled = now if receipt.final else None
-    return {"remote_id": receipt.remote_id, "reason": None, "detail": None, "settled_at": settled}
+    due = {} if receipt.due is None else {"next_at": receipt.due}
+    return {"remote_id": receipt.remote_id, "reason": None, "detail": None, "settled_at": settled, **due}
 
 
 def _moves(delivery: Delivery) -> bool:

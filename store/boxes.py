@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Table, TextClause, exists, func, select, text
 
-from model.delivery import Outcome, Purpose
+from model.delivery import Outcome, Purpose, Said
 from model.ids import tidy_reference
 from model.states import DeliveryState, EnvelopeState
 from store import views
@@ -143,6 +143,28 @@ def with_attempts(connection: Connection, found: Sequence[Row]) -> list[Row]:
         }
         for row in found
     ]
+
+
+def call_backs(connection: Connection, targets: Collection[str], limit: int) -> list[Row]:
+    """What colleagues are to say to customers, the earliest due first, with the reference of its record."""
+    d = delivery.c
+    query = (
+        select(delivery, register.c.reference)
+        .join_from(delivery, register, register.c.id == d.record, isouter=True)
+        .where(text("delivery.state NOT IN ('delivered','cancelled')"))
+        .where(d.state == DeliveryState.ENTRUSTED, d.target.in_(list(targets)))
+        .order_by(d.next_at, d.id)
+        .limit(limit)
+    )
+    return views.rows(connection, query)
+
+
+def said_before(connection: Connection, ids: Collection[str]) -> dict[str, int]:
+    """How often a colleague tried each of these and reached nobody."""
+    a = attempt.c
+    missed = a.code == Said.NOT_REACHED
+    query = select(a.delivery, func.count().label("n")).where(a.delivery.in_(list(ids)), missed)
+    return {row.delivery: row.n for row in connection.execute(query.group_by(a.delivery))}
 
 
 def status(connection: Connection, reference: str) -> Row | None:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, and_, case, func, not_, select
 
 from model.delivery import AUTOMATIC, LOOPS
 from model.failures import Reason
+from store import calls
 from store.conditions import SETTLED_DELIVERIES, among, any_of, stands
 from store.schema import contact, conversation, delivery, envelope, identity, record, thread_key
 
@@ -40,6 +41,8 @@ class Questions:
     """Conversations of which the last message's time is wanted."""
     sent_for: set[str] = field(default_factory=set)
     """Records whose messages to customers are wanted."""
+    calls: set[tuple[str, str]] = field(default_factory=set)
+    """Telephone calls by channel and id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,8 @@ class Findings:
     """Order key to what is held in it for a closed window."""
     last_at: dict[str, datetime] = field(default_factory=dict)
     """Conversation to the time of its last message."""
+    calls: dict[tuple[str, str], list[Mapping[str, Any]]] = field(default_factory=dict)
+    """What was told of telephone calls, by channel and id."""
     unreachable: dict[str, list[str]] = field(default_factory=dict)
     """Contact to the addresses that refused our messages; of the senders, and of the contacts behind `sent`."""
 
@@ -149,6 +154,8 @@ def answer(connection: Connection, asked: Questions, now: datetime) -> Findings:
         _records(connection, wanted, found)
     if asked.addresses:
         _sent(connection, asked, now, found)
+    if asked.calls:
+        found.calls = calls.of(connection, asked.calls)
     return found
 
 

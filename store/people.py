@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, and_, func, or_, select
 
 from model.draft import Identity
 from store.schema import contact, identity, link, record
@@ -141,3 +141,40 @@ def latest_records(connection: Connection, contacts: Collection[str]) -> list[tu
     newest = select(func.max(r.id)).where(r.contact.in_(list(contacts))).group_by(r.contact)
     query = select(r.id, r.reference).where(r.id.in_(newest))
     return [(row.id, row.reference) for row in connection.execute(query)]
+
+
+def typed(
+    connection: Connection, words: str, prefixes: Collection[str], limit: int, records: int
+) -> list[Row]:
+    """Who may be meant while somebody types a name, the beginning of a number or an address: with latest records.
+
+    `prefixes` are beginnings of numbers in canonical form. Names are compared one after the other.
+    """
+    i, c, r = identity.c, contact.c, record.c
+    known = [and_(i.kind == "phone", i.value.startswith(one, autoescape=True)) for one in prefixes]
+    if "@" in words:
+        known.append(and_(i.kind == "email", i.value.startswith(words.lower(), autoescape=True)))
+    ids: list[str] = []
+    if known:
+        ids += connection.scalars(select(i.contact).where(or_(*known)).limit(limit)).all()
+    if words and not prefixes and "@" not in words:
+        ids += connection.scalars(
+            select(c.id).where(c.name.icontains(words, autoescape=True)).limit(limit)
+        ).all()
+    ids = list(dict.fromkeys(ids))[:limit]
+    people = {
+        row["id"]: dict(row, identities=[], records=[])
+        for row in connection.execute(
+            select(c.id, c.name, c.company, c.language).where(c.id.in_(ids))
+        ).mappings()
+    }
+    for one in connection.execute(
+        select(i.contact, i.kind, i.value).where(i.contact.in_(ids)).order_by(i.since)
+    ):
+        if one.contact in people:
+            people[one.contact]["identities"].append({"kind": one.kind, "value": one.value})
+    for id_ in people:
+        query = select(r.id, r.reference, r.state, r.subject, r.text, r.registered_at).where(r.contact == id_)
+        latest = connection.execute(query.order_by(r.id.desc()).limit(records)).mappings()
+        people[id_]["records"] = [dict(row) for row in latest]
+    return [people[id_] for id_ in ids if id_ in people]

@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from store import balance, flush, idempotency, leases
+from store import balance, calls, flush, idempotency, leases
 from store.conditions import DELIVERIES_AT_WORK, ENVELOPES_AT_WORK
 from store.erasure import tombstone
 from store.schema import (
@@ -79,6 +79,8 @@ async def purge(store: Store, settings: RetentionSettings) -> dict[str, int]:
             done[name] = await _all(store, query.limit(settings.batch), go, job, name)
     while n := await store.run(lambda c: idempotency.purge(c, job.now, settings.batch), "purge.answers"):
         done["answers"] += n
+    if n := await store.run(lambda c: calls.purge(c, job.before(settings.calls)), "purge.calls"):
+        done["calls"] += n
     await store.run(lambda c: leases.forget_dead(c, job.now - _DEAD_PROCESS), "purge.leases")
     return dict(done)
 

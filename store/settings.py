@@ -55,6 +55,9 @@ class RetentionSettings(_Settings):
     records: timedelta | None = Field(default=None, description="After closing; nothing keeps for ever.")
     raw: timedelta | None = Field(default=None, description="Raw bytes, after registration.")
     ignored: timedelta = Field(default=timedelta(days=30), description="Ignored and duplicate envelopes.")
+    calls: timedelta = Field(
+        default=timedelta(days=90), description="What telephone exchanges told of calls, beside the records."
+    )
     settled_attempts: timedelta = Field(
         default=timedelta(days=90), description="Attempts of settled deliveries."
     )

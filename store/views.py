@@ -11,9 +11,10 @@ from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, Connection, Select, or_, select
 
+from model import ids
 from model import record as canon
 from model.ids import tidy_reference
-from store.schema import attachment, blob, contact, delivery, envelope, event, identity
+from store.schema import attachment, blob, contact, delivery, envelope, event, identity, thread_key
 from store.schema import record as register
 
 Row = dict[str, Any]
@@ -51,8 +52,8 @@ def records(
 ) -> list[Row]:
     """Records from the newest back, `before` being the id of the last one seen.
 
-    `text` is a reference, an identity of the contact in canonical form, or words of the subject or text;
-    for words the rows are read one after the other from the newest back.
+    `text` is a reference, ours or a partner's, an identity of the contact in canonical form, or words of the
+    subject or text; for words the rows are read one after the other from the newest back.
     """
     query = select(register).order_by(register.c.id.desc()).limit(limit)
     if before is not None:
@@ -70,6 +71,10 @@ def _search(connection: Connection, text: str) -> ColumnElement[bool]:
     """The surest reading of what a person typed: a reference, then an identity, then words."""
     if named := resolve(connection, text):
         return register.c.id == named
+    own = ids.thread_key("partner", f"own:{text.strip()}")
+    brought = connection.scalars(select(thread_key.c.record).where(thread_key.c.key == own)).all()
+    if brought:
+        return register.c.id.in_(brought)
     known = connection.scalars(
         select(identity.c.contact).where(identity.c.value == text.strip()).limit(50)
     ).all()
@@ -96,6 +101,16 @@ def record(connection: Connection, reference: str) -> Row | None:
     """The record that a reference or an alias names; None when there is none (yet)."""
     named = resolve(connection, reference)
     return None if named is None else first(connection, select(register).where(register.c.id == named))
+
+
+def record_of_partner(connection: Connection, channel: str, named: str) -> Row | None:
+    """A record that a partner brought in by its channel, by our reference or the partner's own; else None."""
+    own = select(thread_key.c.record).where(
+        thread_key.c.key == ids.thread_key("partner", f"{channel}/{named}")
+    )
+    found = connection.scalar(own) or resolve(connection, named)
+    row = None if found is None else first(connection, select(register).where(register.c.id == found))
+    return row if row is not None and row["channel"] == channel else None
 
 
 def pictures(connection: Connection, record_id: str) -> list[Row]:

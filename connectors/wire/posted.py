@@ -20,11 +20,13 @@ HIDDEN = frozenset({KEY_FIELD, "token", "reference", "place", "_charset_"})
 _LONGEST_KEY = 200
 
 
-class _Part(BaseModel):
+class Strict(BaseModel):
+    """A part of settings."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class FileLimits(_Part):
+class FileLimits(Strict):
     """What files may come with a post."""
 
     count: int = Field(default=10, ge=0, description="Most files in one post.")
@@ -35,7 +37,7 @@ class FileLimits(_Part):
     )
 
 
-class Rate(_Part):
+class Rate(Strict):
     """How often one address may post."""
 
     per_minute: float = Field(default=20.0, gt=0, description="Posts a minute in the long run.")
@@ -59,8 +61,13 @@ def check(form: body.Form, files: FileLimits, most_characters: int) -> None:
 def source_id(request: Request, form: body.Form) -> str | None:
     """The client's own name of its submission, from the header or the hidden field; None without one."""
     key = request.headers.get(KEY_HEADER, "").strip() or form.first(KEY_FIELD).strip()
-    if not key or (len(key) <= _LONGEST_KEY and key.isprintable()):
-        return key or None
+    return named(key) if key else None
+
+
+def named(key: str) -> str:
+    """A client's key as a source id: itself, or a digest of one that no index would take."""
+    if len(key) <= _LONGEST_KEY and key.isprintable():
+        return key
     return "sha256:" + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -11,7 +11,7 @@ from aiohttp import web
 from sqlalchemy import Connection, insert
 
 from console.app import install
-from console.services import ChatPage, FormPage, Principal, Scope, Services, Throttle
+from console.services import ChatPage, FormPage, NotePage, Principal, Scope, Services, Throttle
 from model.ids import same_token
 from store import schema
 from store.store import Store
@@ -66,6 +66,40 @@ class Inbox(Verbs):
 
     async def ignore(self, ids: Sequence[str], *, reason: str, actor: str) -> Mapping[str, Any]:
         return await self._called("ignore", ids=ids, reason=reason, actor=actor)
+
+
+class Notes(Verbs):
+    """A hotline and a counter; notes are kept, and call-backs are those that a test puts there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: list[dict[str, Any]] = []
+
+    def pages(self) -> Sequence[NotePage]:
+        return [
+            NotePage(channel="hotline", kind="call", titles={"en": "Hotline", "zh": "客服热线"}),
+            NotePage(
+                channel="counter", kind="visit", titles={"en": "Counter", "zh": "服务台"}, places=("Hall 2",)
+            ),
+        ]
+
+    async def save(
+        self, channel: str, note: Mapping[str, str], *, key: str | None, by: str
+    ) -> Mapping[str, Any]:
+        await self._called("save", channel=channel, note=dict(note), key=key, by=by)
+        return {"reference": "FB-261122-7K3FQ", "status_url": None, "repeat": False}
+
+    async def call_backs(self, *, target: str | None, limit: int) -> Sequence[Mapping[str, Any]]:
+        return self.waiting
+
+    async def said(self, delivery: str, outcome: str, **given: Any) -> Mapping[str, Any]:
+        await self._called("said", id=delivery, outcome=outcome, **given)
+        return {"id": delivery, "reference": "FB-261122-7K3FQ", "state": "delivered", "tries": 1, "due": None}
+
+
+class Partners:
+    def reader(self, token: str) -> str | timedelta | None:
+        return "acme" if token == "a-partner-that-reads" else None
 
 
 class Outbox(Verbs):
@@ -186,6 +220,8 @@ class House:
         self.log = RecordingLog()
         self.inbox, self.outbox, self.channels = Inbox(), Outbox(), Channels()
         self.contacts, self.imports = Contacts(), Imports()
+        self.contacts = Contacts()
+        self.notes = Notes()
         self.administered: list[tuple[str, Mapping[str, Any], str]] = []
         self.waited: list[tuple[int, float]] = []
         self.on_wait: Callable[[], Any] | None = None
@@ -215,6 +251,8 @@ class House:
             "import_spool": self._spool,
             "outbox": self.outbox,
             "contacts": self.contacts,
+            "notes": self.notes,
+            "partners": Partners(),
             "channels": self.channels,
             "admin": self._admin,
             "health": lambda: self.health,

@@ -33,6 +33,7 @@ BY_NAME = {
         "health",
         "identity",
     ),
+    *("wish", "spoken", "call", "said"),
     *("mend", "outcome", "purpose", "record", "state", "step", "urgency", "verb"),
 }
 

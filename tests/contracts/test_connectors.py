@@ -16,12 +16,15 @@ from typing import Any
 
 import pytest
 
+from connectors import call as call_kind
 from connectors import chat as chat_kind
 from connectors import email as email_kind
 from connectors import form as form_kind
 from connectors import instagram, messenger, whatsapp
 from connectors import line as line_kind
+from connectors import partner as partner_kind
 from connectors import telegram as telegram_kind
+from connectors import visit as visit_kind
 from connectors import webhook as webhook_kind
 from connectors import wechat as wechat_kind
 from connectors import wecom as wecom_kind
@@ -34,12 +37,15 @@ from model.envelope import Accepted
 from model.failures import Failure, SendFailure
 from model.health import Health
 from tests.rigs import chat as chat_rig
-from tests.rigs import email, form, graph, http, imap, line, telegram, webhook, wechat, wecom, weibo
+from tests.rigs import email, form, graph, http, imap, line, notes, telegram, webhook, wechat, wecom, weibo
 from tests.rigs.http import Drop, Hang, Refuse, Sink
 from tests.rigs.tools import Workbench
 
 ROOT = Path(__file__).parents[2]
 KINDS = (
+    "call",
+    "partner",
+    "visit",
     "chat",
     "form",
     "webhook",
@@ -57,6 +63,9 @@ KINDS = (
 )
 #: Kinds whose sources post to our door, by requests that are always the same.
 POSTED = (
+    "call",
+    "partner",
+    "visit",
     "form",
     "webhook",
     "line",
@@ -96,6 +105,8 @@ class Bench:
             return [form.request(n, manner) for n, manner in enumerate(("json", "urlencoded", "multipart"))]
         if self.spec.kind == "chat":
             return [chat_rig.request(n, key=f"chat-{n}") for n in range(3)]
+        if self.spec.kind in ("call", "partner", "visit"):
+            return [notes.request(self.spec.kind, n) for n in range(3)]
         if self.spec.kind == "line":
             return [line.request(line.event(n, n, f"电梯 {n} 坏了")) for n in range(1, 4)]
         if self.spec.kind == "telegram":
@@ -146,6 +157,9 @@ async def opened(kind: str) -> AsyncIterator[Bench]:
         meta = await stack.enter_async_context(graph.Graph())
         meta.always_open = weixin.always_open = work.always_open = blog.always_open = True
         settings: Mapping[str, tuple[ConnectorSpec, Mapping[str, Any]]] = {
+            "call": (call_kind.SPEC, notes.hotline()),
+            "partner": (partner_kind.SPEC, notes.partner()),
+            "visit": (visit_kind.SPEC, notes.settings("visit")),
             "chat": (chat_kind.SPEC, chat_rig.settings()),
             "form": (form_kind.SPEC, form.settings()),
             "webhook": (webhook_kind.SPEC, webhook.settings(chat)),
@@ -215,7 +229,12 @@ async def works(bench: Bench) -> None:
         assert batch.envelopes
         await one.confirm(batch.handles)
         await one.confirm(batch.handles)  # safe to repeat
-    if isinstance(one, Sender) and bench.spec.kind not in ("chat", "form"):  # these publish
+    if isinstance(one, Sender) and bench.spec.kind not in (
+        "chat",
+        "form",
+        "call",
+        "visit",
+    ):  # published, or said
         receipt = await one.send(message(99))
         assert receipt.remote_id and bench.taken
     assert isinstance(await one.probe(), Health)

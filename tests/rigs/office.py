@@ -20,7 +20,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from tests.rigs import chat as chat_rig
-from tests.rigs import email, form, graph, http, imap, line, telegram, webhook, wechat, wecom, weibo
+from tests.rigs import email, form, graph, http, imap, line, notes, telegram, webhook, wechat, wecom, weibo
 from tests.rigs.http import Got
 from tests.rigs.wire import Wire
 
@@ -165,6 +165,9 @@ class Office:
             "hook": hook,
             "mail": mail,
             "box": {**box, "outgoing": mail["outgoing"]},
+            "call": notes.hotline(),
+            "visit": notes.settings("visit"),
+            "partner": notes.partner(),
             "telegram": telegram.hooked(self.telegram, api=_at(self.to_telegram)),
             "line": line.settings(self.line, api=_at(self.to_line)),
             "wechat": wechat.settings(self.weixin, api=_at(self.to_weixin), answer_within=0),

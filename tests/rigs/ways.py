@@ -24,7 +24,7 @@ from typing import Any
 
 from model import ids
 from store import chats
-from tests.rigs import chat, email, form, graph, line, telegram, webhook, wechat, wecom, weibo
+from tests.rigs import chat, email, form, graph, line, notes, telegram, webhook, wechat, wecom, weibo
 from tests.rigs.daemon import House
 from tests.rigs.office import BOX, Office
 from tests.rigs.tools import NOW
@@ -364,6 +364,33 @@ class Meta(Way):
         return [Received(one.key or one.text, one.text, bool(_REFERENCE.search(one.text))) for one in found]
 
 
+class Note(Way):
+    """What somebody says on the telephone or face to face, put in by a program; answers go to the address left."""
+
+    repeats_on_doubt, counted = True, False
+
+    def __init__(self, kind: str) -> None:
+        self.channel = self.kind = kind
+
+    async def bring(
+        self, house: House, n: int, *, id: str | None = None, text: str | None = None, office: Office
+    ) -> Told:
+        said = {**notes.fields(n), "text": words(n) if text is None else text}
+        return await self.post(house, json.dumps(said).encode(), id=f"note-{n}" if id is None else id)
+
+    async def post(self, house: House, body: bytes, *, id: str | None = None) -> Told:
+        """Post anything."""
+        # A key that two channels of ours were given is one message found by two.
+        named = None if id is None else f"{self.channel} {id}"
+        return await _post(house, f"/in/{self.channel}", body, notes.headers(named))
+
+    async def bring_unreadable(self, house: House, office: Office) -> Told:
+        return await self.post(house, b'{"message": "cut o')
+
+    def got(self, office: Office, n: int) -> list[Received]:
+        return mails(office, n)
+
+
 _NONCES = itertools.count(1)
 #: A reference: what an acknowledgement names, and the answers of these tests do not.
 _REFERENCE = re.compile(r"FB-\d{6}-")
@@ -441,6 +468,9 @@ WAYS: tuple[Way, ...] = (
     Wecom(),
     Telegram(),
     Line(),
+    Note("call"),
+    Note("visit"),
+    Note("partner"),
     *map(Meta, graph.ACCOUNTS),
 )
 
