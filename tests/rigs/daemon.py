@@ -134,6 +134,7 @@ class House:
         """Open the store alone."""
         self.loaded: Loaded = load(self.path, connectors=self._connectors)
         settings = self.loaded.settings
+        databases.lay_embedded(settings.database, settings.data)
         self.store: Store = await Store(
             settings.database,
             settings.data,

@@ -10,10 +10,9 @@ async with Wire(sink.port) as wire:
 from __future__ import annotations
 
 import asyncio
+import socket
 from types import TracebackType
 from typing import Self
-
-from tests.rigs.process import free_port
 
 
 class Wire:
@@ -25,8 +24,11 @@ class Wire:
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
         self._hushed = asyncio.Event()
-        # Below those that the kernel gives to clients: while the wire is cut, one of them could be given its port.
-        self.port = free_port()
+        # Bound and never listening: while the wire is cut its port refuses, and is given to nobody else.
+        self._place = socket.socket()
+        self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        self._place.bind(("127.0.0.1", 0))
+        self.port = int(self._place.getsockname()[1])
 
     async def __aenter__(self) -> Self:
         await self.mend()
@@ -36,11 +38,14 @@ class Wire:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.cut()
+        self._place.close()
 
     async def mend(self) -> None:
         """Take connections again, at the same port."""
         if self._server is None:
-            self._server = await asyncio.start_server(self._join, "127.0.0.1", self.port, limit=1 << 20)
+            self._server = await asyncio.start_server(
+                self._join, "127.0.0.1", self.port, limit=1 << 20, reuse_port=True
+            )
 
     async def cut(self) -> None:
         """Refuse connections, and break those that are open."""
