@@ -12,11 +12,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONFIG := config/examples/demo.yaml
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
-# Test processes; each has a database server of its own.
-JOBS ?= 2
+# Test processes; each has a database server of its own. One more than there are cores, because tests also wait.
+JOBS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+# Those of the proofs, which measure and so must not wait for one another; the proofs of one file follow each other.
+PROOFS ?= 2
 # How often a test that failed is tried again. A test that needed it is named at the end, and is to be mended.
 RERUNS ?= 0
-PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadfile -rsR --reruns $(RERUNS)
+PYTEST := $(BIN)/pytest -rsR --reruns $(RERUNS)
 
 .PHONY: help setup run check test prove bench docs lock clean
 
@@ -38,11 +40,11 @@ check: $(VENV)/dev.stamp ## Lint, types, floors, and the shipped configuration
 test: $(VENV)/dev.stamp ## Check, then every test but the long proofs
 	scripts/packages.sh dovecot-imapd strace
 	$(MAKE) --no-print-directory check
-	$(PYTEST) -m "not prove"
+	$(PYTEST) -n $(JOBS) --dist worksteal -m "not prove"
 
 prove: $(VENV)/dev.stamp ## The long proofs: crashes, browser, load
 	scripts/packages.sh dovecot-imapd strace chromium fonts-noto-cjk
-	$(PYTEST) -m prove
+	$(PYTEST) -n $(PROOFS) --dist loadfile -m prove
 
 bench: $(VENV)/dev.stamp ## Measure, side by side with a bare echo, and mail beside the bare libraries
 	scripts/packages.sh dovecot-imapd
