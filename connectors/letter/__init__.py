@@ -1,4 +1,7 @@
-"""The kind `letter`: scans of letters from a folder, and letters of ours on paper."""
+"""The kind `letter`: scans of letters from a folder.
+
+The catalog does not offer it yet: a scan that nothing reads would end among the unreadable.
+"""
 
 from __future__ import annotations
 

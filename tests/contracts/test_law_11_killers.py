@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 
 from tests.contracts.conftest import Make
 from tests.rigs.daemon import House
 from tests.rigs.office import TOKEN, Office
 from tests.rigs.process import Process, free_port
+from tests.rigs.waiting import until
 from tests.rigs.ways import Box, Mail
 
 
@@ -32,12 +33,15 @@ def _reader() -> psutil.Process | None:
 async def _stand_still(stop: asyncio.Event) -> list[psutil.Process]:
     """Suspend every reader that there is, or comes, until told to stop; those that were."""
     found: dict[int, psutil.Process] = {}
-    while not stop.is_set():
+
+    def stopped() -> bool:
         reader = _reader()
         if reader is not None and reader.pid not in found:
             reader.suspend()
             found[reader.pid] = reader
-        await asyncio.sleep(0.01)
+        return stop.is_set()
+
+    await until(stopped)
     return list(found.values())
 
 
@@ -137,11 +141,11 @@ async def test_a_message_that_kills_the_daemon_three_times_is_set_aside_and_inno
         try:
             for n in range(10):  # sources that heard nothing come again
                 assert await post(n, "the deadly words" if n == 5 else f"harmless {n}") == 202
-            for _ in range(300):
-                if len((await ask("/v1/records"))["records"]) == 9:
-                    break
-                await asyncio.sleep(0.05)
-            assert len((await ask("/v1/records"))["records"]) == 9
+
+            async def registered() -> bool:
+                return len((await ask("/v1/records"))["records"]) == 9
+
+            await until(registered, told=process.tail)
             bad = (await ask("/v1/inbox?state=quarantined"))["envelopes"]
             assert [one["source_id"] for one in bad] == ["form-5"]
             assert bad[0]["reason"] == "the daemon died 3 times while reading it"

@@ -45,7 +45,6 @@ APART = {
     "accept.call": "the same step as accept.webhook",
     "accept.visit": "the same step as accept.webhook",
     "accept.partner": "the same step as accept.webhook",
-    "accept.letter": "the same step as accept.email: the file is put away after it is stored",
     "call": "what a colleague says of a call, one row that is left as it is if it is there",
     "told": "what a person says came of an answer in hand: one transaction, and the page shows whether it was taken",
     "seen": "a copy that need not go any more goes once at the worst",

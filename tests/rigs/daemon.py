@@ -34,6 +34,7 @@ from store.schema import TABLES
 from store.store import Store
 from tests import databases
 from tests.rigs.office import TOKEN
+from tests.rigs.waiting import until
 
 T = TypeVar("T")
 
@@ -231,17 +232,7 @@ class House:
 
     async def until(self, holds: Callable[[], Any], seconds: float = 30.0) -> Any:
         """Wait for a condition, plain or asynchronous; its value."""
-        end = asyncio.get_running_loop().time() + seconds
-        while True:
-            value = holds()
-            if isinstance(value, Awaitable):
-                value = await value
-            if value:
-                return value
-            assert asyncio.get_running_loop().time() < end, (
-                f"{holds} did not come true; {self.log.getvalue()[-3000:]}"
-            )
-            await asyncio.sleep(0.02)
+        return await until(holds, seconds, lambda: self.log.getvalue()[-3000:])
 
     async def idle(self, seconds: float = 30.0) -> None:
         """Wait until nothing is due or under way, neither in nor out."""
