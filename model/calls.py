@@ -23,10 +23,14 @@ EVENTS: Mapping[str, str] = {
 }
 
 Told = Mapping[str, Any]
+#: What mod_json_cdr calls a form whose value is in base64.
+_BASE64 = "application/x-www-form-base64-encoded"
 
 
 def told(exchange: str, content_type: str, raw: bytes, *, most: int = 2_000) -> dict[str, Any]:
     """The fields of one message, names in lower case for Asterisk; Malformed when it cannot be read."""
+    if content_type.partition(";")[0].strip().lower() == _BASE64:
+        content_type = "application/x-www-form-urlencoded"
     event = body.load_event(content_type or "application/json", raw, most=most)
     if exchange == "freeswitch":
         event = _leg(event)
@@ -42,7 +46,8 @@ def _leg(event: Any) -> Any:
         text = packed.strip()
         if not text.startswith("{"):
             try:
-                text = base64.b64decode(text, validate=True).decode("utf-8", "replace")
+                # Nobody encoded its plus signs, which a form reads as spaces.
+                text = base64.b64decode(text.replace(" ", "+"), validate=True).decode("utf-8", "replace")
             except (binascii.Error, ValueError):
                 text = unquote(text)
         event = strict_json.load(text.encode("utf-8", "replace"))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 
 class Urgency(StrEnum):
@@ -14,6 +15,18 @@ class Urgency(StrEnum):
     URGENT = "urgent"
     IMPORTANT = "important"
     NORMAL = "normal"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a field was decided as it was: the rule, and the words that it found."""
+
+    rule: str
+    """Name of the rule; "" for the default."""
+    sets: Mapping[str, Any]
+    """The fields of the judgement that are as they are because of it, as JSON."""
+    found: tuple[str, ...] = ()
+    """Words of the rules' lists that the message has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,3 +46,5 @@ class Decision:
     missing: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
     """Names of the rules that matched, in order."""
+    reasons: tuple[Reason, ...] = field(default=(), compare=False)
+    """Which rule decided what, in the order of the rules."""

@@ -109,6 +109,22 @@ class Thread:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Child:
+    """An envelope that another one holds: a letter of a batch of scans, a scan that came by mail.
+
+    Identity as that of any envelope, and purely made: reading the parent again gives the same.
+    """
+
+    source_id: str
+    fingerprint: str
+    data: Raw
+    media_type: str
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    channel: str | None = None
+    """The channel whose envelope it is; None: that of its parent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """What a reader makes of an envelope; pure, so that reading it again gives the same."""
 
@@ -139,6 +155,11 @@ class Draft:
     """Every rule of the kind that forbids an automatic answer to it, by name."""
     suspicious: str | None = None
     """Why a person should look before it is registered, or None."""
+    shown: Mapping[str, Any] = field(default_factory=dict)
+    """What a person who must look first is shown, where the source alone does not tell: what was recognised."""
+    weak: bool = False
+    """What it says is not proven by its source. A person decides what follows from it: nothing is sent by itself, no
+    further identity is learnt, and no mark of a contact is taken away."""
     signal: str | None = None
     """What happened, where nobody said anything: `followed`, `unfollowed`, `menu`, `read`, `edited`, `reports` …
 
@@ -158,5 +179,7 @@ class Draft:
     """Further fields of the source, for rules and destinations."""
     omissions: tuple[str, ...] = ()
     """Everything that could not be read or was left out, in words."""
+    children: tuple[Child, ...] = ()
+    """What it is made of, each an envelope of its own (law 4). With children nothing else of the draft counts."""
     envelope_to: Mapping[str, Any] = field(default_factory=dict)
     """What the sender of an answer needs to thread it: provider ids, subject, conversation."""

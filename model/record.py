@@ -16,7 +16,7 @@ SCHEMA = "forebay.record/1"
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Channel(_Model):
@@ -106,7 +106,9 @@ class Record(_Model):
     omissions: list[str] = Field(default_factory=list, description="What could not be read, in words.")
     extra: dict[str, Any] = Field(default_factory=dict, description="Further fields of the source.")
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        defer_build=True, frozen=True, extra="forbid", populate_by_name=True, hide_input_in_errors=True
+    )
 
 
 def json_schema() -> dict[str, Any]:

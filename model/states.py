@@ -94,14 +94,17 @@ DELIVERY_TRANSITIONS: Mapping[DeliveryState, frozenset[DeliveryState]] = {
 RECORD_TRANSITIONS: Mapping[RecordState, frozenset[RecordState]] = {
     R.REGISTERED: frozenset({R.HANDED_OVER, R.TAKEN, R.RESOLVED, R.ANSWERED, R.OUT_OF_SCOPE, R.CLOSED}),
     R.HANDED_OVER: frozenset({R.TAKEN, R.RETURNED, R.RESOLVED, R.ANSWERED, R.OUT_OF_SCOPE, R.CLOSED}),
-    R.TAKEN: frozenset({R.RETURNED, R.RESOLVED, R.ANSWERED, R.OUT_OF_SCOPE, R.CLOSED}),
+    R.TAKEN: frozenset({R.HANDED_OVER, R.RETURNED, R.RESOLVED, R.ANSWERED, R.OUT_OF_SCOPE, R.CLOSED}),
     R.RETURNED: frozenset({R.HANDED_OVER, R.TAKEN, R.RESOLVED, R.ANSWERED, R.OUT_OF_SCOPE, R.CLOSED}),
     R.RESOLVED: frozenset({R.ANSWERED, R.REOPENED, R.CLOSED}),
     R.ANSWERED: frozenset({R.FOLLOWED_UP, R.REOPENED, R.CLOSED}),
     R.FOLLOWED_UP: frozenset({R.CLOSED, R.REOPENED}),
     R.CLOSED: frozenset({R.REOPENED}),
     R.OUT_OF_SCOPE: frozenset({R.REOPENED, R.CLOSED, R.ANSWERED}),
-    R.REOPENED: frozenset({R.HANDED_OVER, R.TAKEN, R.RESOLVED, R.ANSWERED, R.OUT_OF_SCOPE, R.CLOSED}),
+    # Followed up: the customer's mark came as a message, which reopened it.
+    R.REOPENED: frozenset(
+        {R.FOLLOWED_UP, R.HANDED_OVER, R.TAKEN, R.RESOLVED, R.ANSWERED, R.OUT_OF_SCOPE, R.CLOSED}
+    ),
 }
 
 S = TypeVar("S", bound=StrEnum)

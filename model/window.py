@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class Window(BaseModel):
     """What one act of a customer opens, counted from the provider's time of it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
     lasts: timedelta = Field(
         gt=timedelta(0), description="How long answers are allowed, from the provider's time."

@@ -15,7 +15,7 @@ from store import flush, imports, sets
 from store.blobs import insert_blobs
 from store.conditions import ENVELOPES_AT_WORK, among
 from store.schema import envelope, tombstone
-from store.units import Count, Insert
+from store.units import Count, Guard, Insert
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,21 @@ def _is_ours(connection: Connection, batch: Acceptance) -> bool:
     return batch.cursor is None or _move(connection, batch.cursor)
 
 
+def split(connection: Connection, parent: Guard, children: Sequence[NewEnvelope], writer: str) -> bool:
+    """Put the children of an envelope beside it and end it, in one transaction; False when its claim was lost.
+
+    A child that is known already, by whatever way it came, stays as it is. Nobody received children by themselves:
+    they are counted apart.
+    """
+    where, values = dict(parent.where), dict(parent.values)
+    row = [*where.values(), *values.values()]
+    if sets.change(connection, parent.table, tuple(where), tuple(values), [row]) != 1:
+        return False
+    if children:
+        _insert(connection, children, writer, graves=True, received=False)
+    return True
+
+
 def _move(connection: Connection, move: CursorMove) -> bool:
     columns: tuple[str, ...] = ("pending", "last_ok_at")
     row = [move.channel, move.epoch, list(move.pending), move.at]
@@ -108,7 +123,7 @@ def _move(connection: Connection, move: CursorMove) -> bool:
 
 
 def _insert(
-    connection: Connection, rows: Sequence[NewEnvelope], writer: str, graves: bool
+    connection: Connection, rows: Sequence[NewEnvelope], writer: str, graves: bool, received: bool = True
 ) -> dict[str, Stored]:
     buried = _buried(connection, rows) if graves else set()
     result = _try(connection, rows, _with_state(connection, rows, buried))
@@ -124,6 +139,8 @@ def _insert(
         if taken:
             spare = [v | {"reference": row.spare} for row, v in taken]
             result |= _try(connection, [row for row, _ in taken], spare)
+    if not received:
+        return result
     sightings = []
     for row in rows:
         v, outcome = row.values, result[row.values["id"]]
@@ -136,8 +153,8 @@ def _insert(
             }
             sightings.append(Insert("sighting", seen))
     flush.insert_all(connection, sightings)
-    received = Counter((row.values["received_at"].date(), row.values["channel"]) for row in rows)
-    counts = (Count(day.isoformat(), channel, "received", n) for (day, channel), n in received.items())
+    arrived = Counter((row.values["received_at"].date(), row.values["channel"]) for row in rows)
+    counts = (Count(day.isoformat(), channel, "received", n) for (day, channel), n in arrived.items())
     flush.count_all(connection, counts, writer)
     return result
 

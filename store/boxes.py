@@ -101,9 +101,14 @@ def _envelopes(connection: Connection, state: str, limit: int) -> list[Row]:
         e.size,
         e.media_type,
         e.claims,
+        e.meta,
     )
     query = select(*columns).where(_OPEN_ENVELOPES, e.state == state).order_by(e.id).limit(limit)
-    return views.rows(connection, query)
+    found = views.rows(connection, query)
+    # Whether there is something to be put right before it goes on.
+    for row in found:
+        row["shown"] = bool((row.pop("meta") or {}).get("shown"))
+    return found
 
 
 def _deliveries(connection: Connection, state: str, limit: int) -> list[Row]:

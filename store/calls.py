@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Index, String, Table, and_, delete, or_, select
 
-from store.schema import metadata
+from store.metadata import metadata
 from store.types import Instant, Json
 
 call_event = Table(

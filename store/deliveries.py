@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, case, exists, func, not_, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from model import searching
 from model.delivery import Delivery, Purpose
 from model.states import DeliveryState
-from store import flush
+from store import archive, flush
 from store.conditions import DELIVERIES_IN_LINE, SETTLED_DELIVERIES, among, stands
 from store.schema import attempt, contact, delivery, record
-from store.units import Insert
+from store.units import Found, Insert
 
 #: What the index of unsettled deliveries holds.
 _UNSETTLED = not_(among(delivery.c.state, SETTLED_DELIVERIES))
@@ -357,6 +358,13 @@ def by_keys(connection: Connection, keys: Collection[str]) -> list[Delivery]:
     ]
 
 
+def _words(rows: Sequence[Mapping[str, Any]]) -> Iterator[Found]:
+    """Answers are found in the archive, too."""
+    for row in rows:
+        if row["record"] and row["purpose"] == Purpose.REPLY.value:
+            yield Found(row["record"], tuple(searching.terms(str(row["body"].get("text") or ""))))
+
+
 def insert_once(
     connection: Connection,
     rows: Sequence[Mapping[str, Any]],
@@ -372,6 +380,7 @@ def insert_once(
     statement = statement.on_conflict_do_nothing(index_elements=[delivery.c.key]).returning(delivery.c.id)
     if connection.execute(statement).first() is None:
         return False
+    archive.write(connection, _words(rows))
     flush.insert_all(connection, [Insert("delivery", row) for row in rest])
     if copy is not None:
         connection.execute(module.insert(delivery).values(**copy))

@@ -186,6 +186,14 @@ def sightings(connection: Connection, envelope_id: str) -> list[datetime]:
     return list(connection.scalars(select(s.at).where(s.envelope == envelope_id).order_by(s.at).limit(100)))
 
 
+def record_contents(
+    connection: Connection, record_ids: Collection[str], names: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Some columns of records, by id; those that are gone are left out."""
+    query = select(record.c.id, *(record.c[name] for name in names)).where(record.c.id.in_(record_ids))
+    return {row.id: {name: row._mapping[name] for name in names} for row in connection.execute(query)}
+
+
 def record_content(connection: Connection, record_id: str, names: Sequence[str]) -> dict[str, Any]:
     """Some columns of a record. LookupError when it is gone."""
     query = select(*(record.c[name] for name in names)).where(record.c.id == record_id)

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 from sqlalchemy.dialects import postgresql
 
-from store import sets
+from store import archive, sets
 from store.schema import TABLES, tally
 from store.units import Count, Guard, Insert, Unit, Update
 
@@ -57,6 +57,7 @@ def apply(connection: Connection, units: Sequence[Unit], writer: str) -> list[bo
     chosen = [unit for unit, ok in zip(units, held, strict=True) if ok]
     insert_all(connection, (row for unit in chosen for row in unit.inserts if row.table != "event"))
     _updates(connection, (change for unit in chosen for change in unit.updates))
+    archive.write(connection, (one for unit in chosen for one in unit.found))
     count_all(connection, (count for unit in chosen for count in unit.counts), writer)
     insert_events(connection, [row for unit in chosen for row in unit.inserts if row.table == "event"])
     return held

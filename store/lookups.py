@@ -112,8 +112,12 @@ class Findings:
     """Order key to what is held in it for a closed window."""
     last_at: dict[str, datetime] = field(default_factory=dict)
     """Conversation to the time of its last message."""
+    names: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Contact to the name and company that it is known by."""
     calls: dict[tuple[str, str], list[Mapping[str, Any]]] = field(default_factory=dict)
     """What was told of telephone calls, by channel and id."""
+    nameless: set[str] = field(default_factory=set)
+    """Of the senders' contacts those without a name."""
     unreachable: dict[str, list[str]] = field(default_factory=dict)
     """Contact to the addresses that refused our messages; of the senders, and of the contacts behind `sent`."""
 
@@ -164,12 +168,15 @@ def _contacts(connection: Connection, wanted: Iterable[tuple[str, str]], found: 
     i = identity.c
     kinds = {kind for kind, _ in wanted}  # named, or the index by kind and value is of no use
     query = (
-        select(i.kind, i.value, i.contact, contact.c.unreachable)
+        select(i.kind, i.value, i.contact, contact.c.unreachable, contact.c.name, contact.c.company)
         .join_from(identity, contact, contact.c.id == i.contact, isouter=True)
         .where(i.kind.in_(kinds), any_of(connection, i.value, values))
     )
     for row in connection.execute(query):
         found.contacts[row.kind, row.value] = row.contact
+        if row.name == "":
+            found.nameless.add(row.contact)
+        found.names[row.contact] = tuple(filter(None, (row.name, row.company)))
         if row.unreachable:
             found.unreachable[row.contact] = list(row.unreachable)
 

@@ -20,6 +20,8 @@ class Reach:
 
     identities: tuple[tuple[str, str], ...] = ()
     unreachable: frozenset[str] = frozenset()
+    stopped: frozenset[tuple[str, str]] = frozenset()
+    """Kinds of channel, and addresses, whose messages the person ended by a word (`outbox.optouts.reach`)."""
 
 
 def root_of(connection: Connection, contact_id: str) -> str:

@@ -28,10 +28,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from store import balance, calls, flush, idempotency, leases
+from store import archive, balance, calls, flush, idempotency, leases, tickets
+from store.care_tables import follow_up, pause
 from store.conditions import DELIVERIES_AT_WORK, ENVELOPES_AT_WORK
 from store.erasure import tombstone
+from store.escalation_tables import escalation
 from store.schema import (
+    assignment,
     attachment,
     attempt,
     delivery,
@@ -81,6 +84,8 @@ async def purge(store: Store, settings: RetentionSettings) -> dict[str, int]:
         done["answers"] += n
     if n := await store.run(lambda c: calls.purge(c, job.before(settings.calls)), "purge.calls"):
         done["calls"] += n
+    if n := await store.run(lambda c: tickets.purge(c, job.before(settings.tombstones)), "purge.returned"):
+        done["returned"] += n
     await store.run(lambda c: leases.forget_dead(c, job.now - _DEAD_PROCESS), "purge.leases")
     return dict(done)
 
@@ -143,8 +148,19 @@ def _purge_records(connection: Connection, job: _Purge, query: Select[Any]) -> i
     _bury(connection, job, connection.execute(select(envelope).where(e.record.in_(ids))).all())
     sent = connection.scalars(select(d.id).where(d.record.in_(ids))).all()
     _delete_deliveries(connection, sent)
-    for table in (attachment, errand, event, thread_key):
+    for table in (
+        assignment,
+        attachment,
+        errand,
+        escalation,
+        event,
+        follow_up,
+        pause,
+        thread_key,
+        tickets.ticket,
+    ):
         connection.execute(delete(table).where(table.c.record.in_(ids)))
+    archive.forget(connection, ids)
     connection.execute(delete(record).where(record.c.id.in_(ids)))
     return len(ids)
 

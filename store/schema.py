@@ -13,7 +13,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
     Text,
@@ -21,15 +20,13 @@ from sqlalchemy import (
     text,
 )
 
+from store.care_tables import follow_up as follow_up
+from store.care_tables import pause as pause
+from store.case_tables import assignment as assignment
+from store.escalation_tables import digest as digest
+from store.escalation_tables import escalation as escalation
+from store.metadata import metadata
 from store.types import Instant, Json
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(column_0_N_label)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
 
 # BIGINT that SQLite treats as its row number, so that it grows by itself on both engines.
 _Position = BigInteger().with_variant(Integer, "sqlite")
@@ -242,6 +239,7 @@ identity = Table(
     Column("evidence", Text, nullable=False),
     Column("since", Instant, nullable=False),
     Index("ix_identity_contact", "contact"),
+    Index("ix_identity_value", "value"),
 )
 
 conversation = Table(

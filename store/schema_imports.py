@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, String, Table, Text
 
-from store.schema import metadata
+from store.metadata import metadata
 from store.types import Instant, Json
 
 import_ = Table(

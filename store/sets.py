@@ -68,7 +68,7 @@ def insert(
         head, tail = _sqlite_insert(name, columns, ignore)
         return bind(connection, head, tail, len(columns), plain)
     statement = _postgres_insert(name, columns, ignore)
-    return int(connection.execute(statement, {"rows": _json(plain)}).rowcount)
+    return int(connection.execute(statement, {"rows": as_json(plain)}).rowcount)
 
 
 def change(
@@ -84,7 +84,7 @@ def change(
         head, tail = _sqlite_update(name, where, columns)
         return bind(connection, head, tail, len(where) + len(columns), plain)
     statement = _postgres_update(name, where, columns)
-    return int(connection.execute(statement, {"rows": _json(plain)}).rowcount)
+    return int(connection.execute(statement, {"rows": as_json(plain)}).rowcount)
 
 
 def bind(connection: Connection, head: str, tail: str, width: int, rows: Sequence[Sequence[Any]]) -> int:
@@ -172,7 +172,8 @@ def _column(kind: TypeEngine[Any]) -> _Column:
     return instants if isinstance(kind, Instant) else trees if isinstance(kind, Json) else any_values
 
 
-def _json(plain: Sequence[Sequence[Any]]) -> str:
+def as_json(plain: Sequence[Any]) -> str:
+    """Plain values as the one parameter that PostgreSQL, or a list that SQLite, is given."""
     return orjson.dumps(plain).decode()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,7 +12,7 @@ from model.secret import Secret
 
 
 class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class DatabaseSettings(_Settings):
@@ -35,6 +36,14 @@ class DatabaseSettings(_Settings):
     inline_bytes: int = Field(
         default=65_536, ge=0, description="Raw bytes up to this size are kept in the row."
     )
+    blobs: Path | None = Field(
+        default=None,
+        description="Folder of larger raw bytes, which replicas share; nothing for `blobs` in the data folder.",
+    )
+
+    def blob_folder(self, data: Path) -> Path:
+        """Where the larger raw bytes of the store with this data folder are."""
+        return self.blobs if self.blobs is not None else data / "blobs"
 
 
 class LeaseSettings(_Settings):

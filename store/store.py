@@ -44,7 +44,7 @@ class Store:
         self.settings = settings
         self.folder = folder
         self.clock = clock
-        self.blobs = Blobs(folder / "blobs", settings.inline_bytes)
+        self.blobs = Blobs(settings.blob_folder(folder), settings.inline_bytes)
         self.owner = ids.new()
         """This process, in the claims it holds."""
         self.secret = b""
@@ -84,7 +84,7 @@ class Store:
         Raises FolderInUse, NewerSchema or WeakDurability.
         """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (self.folder / "blobs").mkdir(exist_ok=True, mode=0o700)
+        self.settings.blob_folder(self.folder).mkdir(parents=True, exist_ok=True, mode=0o700)
         if self.embedded:
             self._lock.take()
         try:
@@ -151,6 +151,13 @@ class Store:
         held: bool = await self.writer.do(unit, unit.label or "unit")
         return held
 
+    async def submit_all(self, units: Sequence[Unit]) -> Sequence[bool | BaseException]:
+        """Apply several units, each for itself: whether its guard held, or the error that it alone ended with.
+
+        Raises StoreBusy, and nothing was done, when there is no room for them.
+        """
+        return await self.writer.do_all(units)
+
     async def accept(self, batch: Acceptance) -> Sequence[Stored]:
         """Store a batch (law 1). Raises StoreBusy, and LeaseLost when another process owns the cursor."""
         if self._low:
@@ -216,9 +223,10 @@ class Store:
 
     async def check_room(self) -> int:
         """Free bytes where the data lies; below the limit nothing new is accepted until there is room again."""
-        usage = await asyncio.to_thread(shutil.disk_usage, self.folder)
-        self._low = usage.free < self.settings.min_free_bytes
-        return usage.free
+        places = {self.folder, self.settings.blob_folder(self.folder)}
+        free = min([(await asyncio.to_thread(shutil.disk_usage, place)).free for place in places])
+        self._low = free < self.settings.min_free_bytes
+        return free
 
     @property
     def low_on_disk(self) -> bool:

@@ -55,6 +55,15 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """What a record is found by in the archive: of a new record, or added to what it is found by already."""
+
+    record: str
+    terms: tuple[str, ...]
+    new: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Unit:
     """One step with all its consequences."""
 
@@ -62,5 +71,6 @@ class Unit:
     inserts: tuple[Insert, ...] = ()
     updates: tuple[Update, ...] = ()
     counts: tuple[Count, ...] = ()
+    found: tuple[Found, ...] = ()
     label: str = field(default="", compare=False)
     """Names the step for logs and crash points."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Connection, Select, or_, select
+from sqlalchemy import Connection, Select, or_, select
 
 from model import ids
 from model import record as canon
@@ -41,52 +41,6 @@ def first(connection: Connection, query: Select[Any]) -> Row | None:
     return None if found is None else dict(found)
 
 
-def records(
-    connection: Connection,
-    *,
-    limit: int,
-    before: str | None = None,
-    channel: str | None = None,
-    state: str | None = None,
-    text: str | None = None,
-) -> list[Row]:
-    """Records from the newest back, `before` being the id of the last one seen.
-
-    `text` is a reference, ours or a partner's, an identity of the contact in canonical form, or words of the
-    subject or text; for words the rows are read one after the other from the newest back.
-    """
-    query = select(register).order_by(register.c.id.desc()).limit(limit)
-    if before is not None:
-        query = query.where(register.c.id < before)
-    if channel is not None:
-        query = query.where(register.c.channel == channel)
-    if state is not None:
-        query = query.where(register.c.state == state)
-    if text:
-        query = query.where(_search(connection, text))
-    return rows(connection, query)
-
-
-def _search(connection: Connection, text: str) -> ColumnElement[bool]:
-    """The surest reading of what a person typed: a reference, then an identity, then words."""
-    if named := resolve(connection, text):
-        return register.c.id == named
-    own = ids.thread_key("partner", f"own:{text.strip()}")
-    brought = connection.scalars(select(thread_key.c.record).where(thread_key.c.key == own)).all()
-    if brought:
-        return register.c.id.in_(brought)
-    known = connection.scalars(
-        select(identity.c.contact).where(identity.c.value == text.strip()).limit(50)
-    ).all()
-    if known:
-        return register.c.contact.in_(known)
-    words = text.strip()
-    return or_(
-        register.c.subject.icontains(words, autoescape=True),
-        register.c.full_text.icontains(words, autoescape=True),
-    )
-
-
 def resolve(connection: Connection, reference: str) -> str | None:
     """Id of the record that a reference names, itself or as the alias of a joined envelope."""
     tidy = tidy_reference(reference)
@@ -101,6 +55,11 @@ def record(connection: Connection, reference: str) -> Row | None:
     """The record that a reference or an alias names; None when there is none (yet)."""
     named = resolve(connection, reference)
     return None if named is None else first(connection, select(register).where(register.c.id == named))
+
+
+def record_by_id(connection: Connection, record_id: str) -> Row | None:
+    """A record by id; None when it is gone."""
+    return first(connection, select(register).where(register.c.id == record_id))
 
 
 def record_of_partner(connection: Connection, channel: str, named: str) -> Row | None:
@@ -123,6 +82,12 @@ def pictures(connection: Connection, record_id: str) -> list[Row]:
         .order_by(attachment.c.envelope, attachment.c.n)
         .limit(100),
     )
+
+
+def language(connection: Connection, record_id: str) -> str | None:
+    """The language of a record, where it is known."""
+    found: str | None = connection.scalar(select(register.c.language).where(register.c.id == record_id))
+    return found
 
 
 def canonical(connection: Connection, row: Mapping[str, Any], links: Links) -> canon.Record:

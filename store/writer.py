@@ -36,15 +36,33 @@ _TRIES = 4
 _UNSETTLED = object()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Work:
     """One piece of work and the future of whoever waits for it."""
 
     what: Unit | Acceptance | Callable[[Connection], Any]
-    future: asyncio.Future[Any]
+    future: asyncio.Future[Any] | _Several
     label: str
     result: Any = _UNSETTLED
     error: BaseException | None = None
+
+
+class _Several:
+    """The end of several pieces of work for one who waits for all of them: each one's result, or its error."""
+
+    def __init__(self, future: asyncio.Future[Any]) -> None:
+        self.future = future
+        self.works: list[_Work] = []
+        self._left = 0
+
+    def add(self, work: _Work) -> None:
+        self.works.append(work)
+        self._left += 1
+
+    def one_done(self) -> None:
+        self._left -= 1
+        if not self._left and not self.future.done():
+            self.future.set_result([one.result if one.error is None else one.error for one in self.works])
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,12 +217,9 @@ class Writer:
             raise StoreBusy("too much waits for the disk")
         if isinstance(what, Unit):
             flush.check(what)
-        work = _Work(what, self._loop.create_future(), label)
-        self._queue.append(work)
-        # A writer says that it waits before it looks at the queue: either it sees this work, or we see it wait.
-        if self._idle or (self._gathering and len(self._queue) >= self._batch):
-            with self._ready:
-                self._ready.notify()
+        future = self._loop.create_future()
+        self._queue.append(_Work(what, future, label))
+        self._wake()
         arrives = isinstance(what, Acceptance)
         self.arriving += arrives
         if self.arriving > self._most:
@@ -212,9 +227,39 @@ class Writer:
             self._most = max(self._most, self.arriving)
         try:
             # Cancelling the caller cancels only its waiting: the work is in the queue and will be committed.
-            return await work.future
+            return await future
         finally:
             self.arriving -= arrives
+
+    async def do_all(self, units: Sequence[Unit]) -> Sequence[bool | BaseException]:
+        """The same for several units, each for itself: its result, or its error, in their order.
+
+        Raises StoreBusy, and nothing was done, when there is no room for all of them.
+        """
+        if self._loop is None or self._stopping:
+            raise StoreBusy("the store is closed")
+        if len(self._queue) + len(units) > self._limit:
+            raise StoreBusy("too much waits for the disk")
+        for unit in units:
+            flush.check(unit)
+        several = _Several(self._loop.create_future())
+        for unit in units:
+            several.add(_Work(unit, several, unit.label or "unit"))
+        if not units:
+            return []
+        self._queue.extend(several.works)
+        self._wake()
+        ended: Sequence[bool | BaseException] = await several.future
+        return ended
+
+    def _wake(self) -> None:
+        """Wake a writer for what was put into the queue.
+
+        A writer says that it waits before it looks at the queue: either it sees the work, or we see it wait.
+        """
+        if self._idle or (self._gathering and len(self._queue) >= self._batch):
+            with self._ready:
+                self._ready.notify()
 
     # ---- below: the writer threads
 
@@ -316,6 +361,9 @@ class Writer:
 
 def _settle(works: Sequence[_Work]) -> None:
     for work in works:
+        if isinstance(work.future, _Several):
+            work.future.one_done()
+            continue
         if work.future.done():
             continue
         if work.error is not None:

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from store.schema import metadata
+from store.metadata import metadata
 
 connection = context.config.attributes["connection"]
 context.configure(connection=connection, target_metadata=metadata)

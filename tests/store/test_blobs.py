@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.tools import SystemClock, SystemIds
 from model.tools import Spooled
 from store.blobs import Blobs
 from store.store import Store
+from tests import databases
 from tests.rigs.tools import NOW
 
 LARGE = b"L" * 100_000
@@ -75,3 +77,18 @@ async def test_bytes_folder_and_name_are_synced_in_this_order_before_the_row(
     seen.clear()
     await blobs.prepare(LARGE, NOW)
     assert seen == folders
+
+
+async def test_two_stores_over_one_database_share_the_folder_of_large_bytes(tmp_path: Path) -> None:
+    shared = databases.settings("postgresql", inline_bytes=10, blobs=tmp_path / "shared")
+    clock, ids = SystemClock(), SystemIds()
+    first = await databases.open_store(shared, tmp_path / "first", clock, ids)
+    try:
+        second = await databases.open_store(shared, tmp_path / "second", clock, ids)
+        try:
+            sha256, _ = await first.put_blob(b"more than is kept in a row")
+            assert await second.load_blob(sha256) == b"more than is kept in a row"
+        finally:
+            await second.close()
+    finally:
+        await first.close()

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, create_engine, text
 from store import balance, engine, facts, mark, migrate
 from store.errors import FolderInUse, NewerSchema, WeakDurability
 from store.mark import MarkFile
-from store.schema import metadata
+from store.metadata import metadata
 from store.settings import DatabaseSettings
 from store.store import Store
 from store.units import Count, Unit
@@ -42,12 +42,21 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 # ---- migrations
 
 
+#: The full text index of SQLite is a table of its own with others below it; `_assert_same_sql` sees those.
+_COMPARED = {
+    "compare_type": True,
+    "include_name": lambda name, kind, parents: not (kind == "table" and name.startswith("archive_index")),
+    # PostgreSQL's alone.
+    "include_object": lambda one, name, kind, *more: not (kind == "index" and name == "ix_archive_terms"),
+}
+
+
 def test_migrations_build_exactly_the_tables_of_the_schema(empty: str) -> None:
     write, read = engine.open_engines(empty, writers=1, readers=1)
     migrate.upgrade(write)
     migrate.upgrade(write)
     with write.begin() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        context = MigrationContext.configure(connection, opts=_COMPARED)
         assert compare_metadata(context, metadata) == []
         _assert_same_sql(connection)
     write.dispose()

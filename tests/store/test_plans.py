@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, text
 
-from store import acceptance, boxes, deliveries, envelopes, views
+from store import acceptance, boxes, deliveries, envelopes, search, views
 from store.acceptance import Acceptance
 from store.store import Store
 from tests.rigs.tools import CountingIds, FixedClock
@@ -101,8 +101,8 @@ async def test_the_steps_of_every_second_use_their_indexes(
         "next due": deliveries.next_due,
         "uncertain": lambda c: deliveries.uncertain(c, ["mail", "hook"], 50),
         "accept": lambda c: acceptance.apply(c, batch, "w"),
-        "newest records": lambda c: views.records(c, limit=20),
-        "records of a channel": lambda c: views.records(c, limit=20, channel="c1"),
+        "newest records": lambda c: search.page(c, search.Wanted(), limit=20),
+        "records of a channel": lambda c: search.page(c, search.Wanted(channel="c1"), limit=20),
         "one record": lambda c: views.record(c, known["reference"]),
         "counts": boxes.counts,
         "to mend": lambda c: boxes.to_mend(c),

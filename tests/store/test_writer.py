@@ -8,10 +8,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from store.errors import StoreBusy
 from store.store import Store
-from store.units import Count, Unit
+from store.units import Count, Guard, Insert, Unit
 from tests import databases
 from tests.rigs.tools import CountingIds, FixedClock
 from tests.store.rows import Maker
@@ -108,6 +109,43 @@ async def test_a_full_queue_refuses_and_keeps_room_for_settling(
     assert refused == [*range(1 + 48, 1 + 60), *range(61 + 16, 61 + 20)]
     assert await maker.count("envelope") == 48
     await maker.accept("later")
+    await store.close()
+
+
+async def test_of_several_units_each_ends_for_itself(
+    open_store: Opener, ids: CountingIds, clock: FixedClock
+) -> None:
+    store: Store = await open_store(Gate(open_=True))
+    new = Insert("sighting", {"id": "s1", "envelope": "e", "channel": "form", "at": clock.now()})
+    lost = Guard("record", {"id": "nowhere", "state": "registered"}, {"state": "taken"})
+    units = [
+        count(1),
+        Unit(inserts=(new,)),
+        Unit(lost, (), (), (Count("d", "form", "seen"),)),
+        Unit(inserts=(new,)),
+        count(2),
+    ]
+    ended = await store.submit_all(units)
+    assert [one for one in ended if isinstance(one, bool)] == [True, True, False, True]
+    assert isinstance(ended[3], IntegrityError)
+    assert [row["n"] for row in await Maker(store, ids, clock).all("tally")] == [3]
+    assert await store.submit_all([]) == []
+    await store.close()
+
+
+async def test_several_units_that_have_no_room_are_refused_together(
+    open_store: Opener, ids: CountingIds, clock: FixedClock
+) -> None:
+    gate = Gate()
+    store: Store = await open_store(gate, queue=64, batch=1)
+    first = asyncio.create_task(store.submit(count()))
+    await gate.wait_reached()
+    with pytest.raises(StoreBusy):
+        await store.submit_all([count()] * 65)
+    gate.open()
+    assert await first
+    assert await store.submit_all([count()] * 60) == [True] * 60
+    assert [row["n"] for row in await Maker(store, ids, clock).all("tally")] == [61]
     await store.close()
 
 

@@ -1,0 +1,189 @@
+"""Looking for records: by words, by reference, by address, and by what is known of them; alike on both engines.
+
+Pages go from the newest to the oldest. An index proposes records for words, and each is looked through before it is
+shown: the index does not know the order of the words. One page looks through a bounded number; it may then be short
+and say where to go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Text, func, select, text, type_coerce
+
+from model import ids, searching
+from store import archive, views
+from store.schema import identity, thread_key
+from store.schema import record as register
+from store.views import Row
+
+#: Proposals that are looked through at once, and for one page at the most.
+_STEP, _MOST = 200, 3_000
+#: Contacts that share what looks like an address.
+_SHARED = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which records are wanted; what is None does not matter."""
+
+    text: str | None = None
+    """A reference, ours or a partner's, an address in canonical form, or words."""
+    channel: str | None = None
+    state: str | None = None
+    department: str | None = None
+    urgency: str | None = None
+    nature: str | None = None
+    since: datetime | None = None
+    """Received then or later."""
+    until: datetime | None = None
+    """Received before."""
+
+    @property
+    def anything(self) -> bool:
+        """Whether nothing narrows it down."""
+        return all(getattr(self, one.name) in (None, "") for one in fields(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows of the record table, newest first, and where the next page begins; None at the end."""
+
+    rows: Sequence[Row]
+    following: str | None
+
+
+def page(connection: Connection, wanted: Wanted, *, limit: int, before: str | None = None) -> Page:
+    """A page of records, `before` being the `following` of the page before it."""
+    conditions = _conditions(wanted)
+    if wanted.text and wanted.text.strip():
+        exact = _exact(connection, wanted.text)
+        if exact is None:
+            return _by_words(connection, searching.parse(wanted.text), conditions, limit, before)
+        conditions.append(exact)
+    query = select(register).where(*conditions).order_by(register.c.id.desc()).limit(limit + 1)
+    if before is not None:
+        query = query.where(register.c.id < before)
+    found = views.rows(connection, query)
+    return Page(found[:limit], found[limit - 1]["id"] if len(found) > limit else None)
+
+
+def unread(connection: Connection) -> int:
+    """How many records the index does not know yet."""
+    query = select(func.count()).select_from(archive.archive).where(archive.archive.c.terms.is_(None))
+    return int(connection.scalar(query) or 0)
+
+
+def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
+    r = register.c
+    same = {name: getattr(wanted, name) for name in ("channel", "state", "department", "urgency")}
+    found = [r[name] == value for name, value in same.items() if value]
+    if wanted.nature:
+        found.append(type_coerce(r.nature, Text).contains(f'"{wanted.nature}"', autoescape=True))
+    if wanted.since is not None:
+        found.append(r.received_at >= wanted.since)
+    if wanted.until is not None:
+        found.append(r.received_at < wanted.until)
+    return found
+
+
+def _exact(connection: Connection, typed: str) -> ColumnElement[bool] | None:
+    """The surest reading of what a person typed: a reference, then an address; None for words."""
+    if named := views.resolve(connection, typed):
+        return register.c.id == named
+    own = ids.thread_key("partner", f"own:{typed.strip()}")
+    brought = connection.scalars(select(thread_key.c.record).where(thread_key.c.key == own)).all()
+    if brought:
+        return register.c.id.in_(brought)
+    query = select(identity.c.contact).where(identity.c.value == typed.strip()).limit(_SHARED)
+    known = connection.scalars(query).all()
+    return register.c.contact.in_(known) if known else None
+
+
+# ---- by words
+
+
+def _by_words(
+    connection: Connection,
+    asked: searching.Query,
+    conditions: list[ColumnElement[bool]],
+    limit: int,
+    before: str | None,
+) -> Page:
+    if not asked.terms:
+        return Page([], None)
+    found: list[str] = []
+    looked = 0
+    last = None
+    for proposals in _proposals(connection, asked.terms, conditions, before, limit + 1):
+        texts = archive.contents(connection, proposals)
+        for last in proposals:
+            if asked.holds(map(searching.folded, texts.get(last, ()))):
+                found.append(last)
+            if len(found) > limit:
+                return Page(_in_order(connection, found[:limit]), found[limit - 1])
+        looked += len(proposals)
+        if looked >= _MOST:
+            return Page(_in_order(connection, found), last)
+    return Page(_in_order(connection, found), None)
+
+
+def _proposals(
+    connection: Connection,
+    terms: Sequence[searching.Term],
+    conditions: list[ColumnElement[bool]],
+    before: str | None,
+    first: int,
+) -> Iterator[list[str]]:
+    """Ids of records that have all terms, newest first, in portions."""
+    a = archive.archive.c
+    place, size = _place(connection, before), first
+    query = select(a.n, a.record)
+    if conditions:
+        query = query.join(register, register.c.id == a.record).where(*conditions)
+    if connection.dialect.name == "sqlite":
+        query = query.join(text("archive_index"), text("archive_index.rowid = archive.n"))
+        query = query.where(text("archive_index MATCH :terms")).order_by(text("archive_index.rowid DESC"))
+        below, given = text("archive_index.rowid < :place"), {"terms": _match(terms)}
+    else:
+        query = query.where(text("archive.terms @@ CAST(:terms AS tsquery)")).order_by(a.n.desc())
+        below, given = text("archive.n < :place"), {"terms": _tsquery(terms)}
+    while True:
+        portion = query.limit(size)
+        values: Mapping[str, Any] = given
+        if place is not None:
+            portion, values = portion.where(below), {**given, "place": place}
+        rows = connection.execute(portion, values).all()
+        if rows:
+            yield [row.record for row in rows]
+        if len(rows) < size:
+            return
+        place, size = rows[-1].n, _STEP
+
+
+def _place(connection: Connection, before: str | None) -> int | None:
+    """Where in the index the record stands that was seen last; of one that is gone, where the next newer one does."""
+    if before is None:
+        return None
+    a = archive.archive.c
+    query = select(a.n).where(a.record >= before).order_by(a.record).limit(1)
+    return connection.scalar(query)
+
+
+def _match(terms: Sequence[searching.Term]) -> str:
+    """The query in FTS5's language; a term holds letters only, so that there is nothing to escape."""
+    return " ".join(f'"{one.text}"{"*" if one.begins else ""}' for one in terms)
+
+
+def _tsquery(terms: Sequence[searching.Term]) -> str:
+    """The query in PostgreSQL's language."""
+    return " & ".join(f"'{one.text}'{':*' if one.begins else ''}" for one in terms)
+
+
+def _in_order(connection: Connection, found: Sequence[str]) -> list[Row]:
+    query = select(register).where(register.c.id.in_(found))
+    rows = {row["id"]: row for row in views.rows(connection, query)}
+    return [rows[id_] for id_ in found if id_ in rows]
