@@ -20,7 +20,7 @@ class Chat(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        print("the customer reads:", json.loads(body), flush=True)  # noqa: T201
+        print("the customer reads:", json.loads(body), flush=True)
         answer = json.dumps({"id": f"chat-{next(NUMBERS)}"}).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")

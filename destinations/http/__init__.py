@@ -13,6 +13,7 @@ from model import signing
 from model.delivery import OnUncertain
 from model.expression import Expression
 from model.secret import Secret
+from model.states import RecordState
 from model.tools import Tools
 
 
@@ -36,7 +37,7 @@ Url = Annotated[str, AfterValidator(_url)]
 class Probe(BaseModel):
     """The cheapest question that shows whether the far side is there."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
     method: Literal["HEAD", "OPTIONS", "GET"] = Field(default="HEAD", description="HTTP method.")
     url: Url | None = Field(default=None, description="Address; default: that of the hand-overs.")
@@ -58,7 +59,15 @@ class HttpSettings(DestinationSettings):
     remote_id: Expression | None = Field(
         default=None, description="JMESPath to the ticket's number in the JSON answer."
     )
+    states: Mapping[str, RecordState] = Field(
+        default={}, description="Your own names of states to ours; ours are known by themselves."
+    )
     probe: Probe = Field(default_factory=Probe, description="How to ask whether the far side is there.")
+
+    def record_state(self, remote: str) -> str | None:
+        own = {one.value: one for one in RecordState}
+        found = {**own, **self.states}.get(remote)
+        return None if found is None else found.value
 
 
 def _build(settings: HttpSettings, tools: Tools) -> Destination:
@@ -73,5 +82,6 @@ SPEC = DestinationSpec(
     build=_build,
     # Every try of one hand-over bears the same webhook-id and Idempotency-Key.
     on_uncertain=OnUncertain.RESEND,
+    replays=True,
     summary="Records and updates posted as CloudEvents, signed as Standard Webhooks.",
 )

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from destinations.contract import HandOver
-from destinations.http import HttpSettings
+from destinations.contract import Call, HandOver, Returned
+from destinations.http import HttpSettings, returned
+from destinations.wire import cloudevents
 from model import http, signing, strict_json
 from model.delivery import Receipt
 from model.expression import scalar
 from model.failures import Malformed, SendFailure
 from model.health import Health
 from model.tools import HttpAnswer, Tools
-
-#: Before our event types, so that they are unique among a consumer's other sources (CloudEvents §3.1.1 `type`).
-TYPE_PREFIX = "forebay."
 
 
 class HttpDestination:
@@ -53,14 +50,13 @@ class HttpDestination:
     async def deliver(self, hand_over: HandOver) -> Receipt:
         """One request. Every try bears the same `webhook-id` and `Idempotency-Key`: the hand-over's key."""
         now = self._tools.clock.now()
-        content = json.dumps(event(hand_over, self._settings.source), ensure_ascii=False, default=_json)
-        data = content.encode("utf-8", "replace")
+        data = cloudevents.written(cloudevents.event(hand_over, self._settings.source))
         answer = await self._tools.http.request(
             "POST",
             self._settings.url,
             headers={
                 **self._own_headers(),
-                "content-type": "application/cloudevents+json; charset=utf-8",
+                "content-type": cloudevents.MEDIA_TYPE,
                 "idempotency-key": hand_over.key,
                 **self._signature(hand_over.key, now, data),
             },
@@ -74,6 +70,14 @@ class HttpDestination:
         ticket = self._ticket(answer)
         told = {"status": answer.status, **({"remote_id": ticket} if ticket else {})}
         return Receipt(remote_id=ticket or hand_over.remote_id or hand_over.key, accepted_at=now, data=told)
+
+    def verify(self, call: Call) -> None:
+        """What is posted back bears the same signature as what is handed over."""
+        returned.verify(self._settings.secret, call)
+
+    def receive(self, call: Call) -> Sequence[Returned]:
+        """One thing that happened there."""
+        return returned.receive(call)
 
     def _own_headers(self) -> dict[str, str]:
         return {
@@ -95,29 +99,3 @@ class HttpDestination:
             return scalar(self._settings.remote_id, strict_json.load(answer.body))
         except Malformed:
             return None
-
-
-def event(hand_over: HandOver, source: str) -> Mapping[str, Any]:
-    """The hand-over as a CloudEvent (CloudEvents 1.0.2, JSON event format §3)."""
-    data: dict[str, Any] = {"record": hand_over.record, "update": hand_over.update}
-    if hand_over.remote_id is not None:
-        data["remote_id"] = hand_over.remote_id
-    return {
-        "specversion": "1.0",
-        "id": hand_over.key,
-        "source": source,
-        "type": TYPE_PREFIX + hand_over.type,
-        "subject": hand_over.reference,
-        "time": hand_over.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-        "datacontenttype": "application/json",
-        "data": data,
-    }
-
-
-def _json(value: Any) -> Any:
-    """What JSON lacks: moments, and mappings that are not dictionaries."""
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"{type(value).__name__} has no place in a hand-over")

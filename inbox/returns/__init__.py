@@ -1,0 +1,1 @@
+"""What comes back from destinations: agents' answers, notes, states, merges, splits and deletions."""
