@@ -13,6 +13,8 @@ from connectors.contract import (
     ConnectorSpec,
     Downloader,
     Noter,
+    Previewer,
+    Printer,
     Profiler,
     Receiver,
     Responder,
@@ -51,6 +53,8 @@ class Channel:
     downloader: Downloader | None = field(init=False)
     profiler: Profiler | None = field(init=False)
     noter: Noter | None = field(init=False)
+    printer: Printer | None = field(init=False)
+    previewer: Previewer | None = field(init=False)
 
     def __post_init__(self) -> None:
         connector = self.connector
@@ -61,6 +65,8 @@ class Channel:
         self.downloader = connector if isinstance(connector, Downloader) else None
         self.profiler = connector if isinstance(connector, Profiler) else None
         self.noter = connector if isinstance(connector, Noter) else None
+        self.printer = connector if isinstance(connector, Printer) else None
+        self.previewer = connector if isinstance(connector, Previewer) else None
         # A Protocol only asks whether there is such an attribute.
         splits = isinstance(connector, Splitter) and callable(connector.parts)
         self.splitter = connector if splits and isinstance(connector, Splitter) else None

@@ -20,7 +20,10 @@ methods; there are no flags, and no method that only refuses:
     Profiler     profile(identity) -> Profile      who somebody is, as far as the platform tells
     RowImporter  import_row(row) -> Envelope       pure; takes the rows of an imported table
     MailImporter import_mail(raw) -> Envelope      takes the mails of an imported archive
+    Printer      bind(bundle, message) -> pages    a Sender whose messages lie in a folder until somebody posts them
+                 whole(name), put_away(name), tidy(wanted, before)
     Noter        noted(note, key, by) -> Batch     pure; a note that a person of ours typed, at the desk or by the API
+    Previewer    preview(message) -> Preview       pure; how a text would go: as how many messages, or why not at all
 
 Rules for all of them (the contract suite runs them over every kind):
 
@@ -32,7 +35,7 @@ Rules for all of them (the contract suite runs them over every kind):
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from types import TracebackType
@@ -60,6 +63,8 @@ class Request:
     method: str
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
+    query_string: str = ""
+    """The query as it was written, for signatures over the whole address."""
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     remote: str = ""
@@ -295,6 +300,48 @@ class MailImporter(Protocol):
         """The envelope of a mail, the same as if it had been fetched."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundled:
+    """One message in a bundle."""
+
+    n: int
+    key: str
+    reference: str
+    name: str = ""
+    address: str = ""
+    again: bool = False
+    """It was in a bundle before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """Messages that are printed and posted together."""
+
+    name: str
+    at: datetime
+    letters: Sequence[Bundled]
+
+
+@runtime_checkable
+class Printer(Protocol):
+    """A Sender whose messages are printed: people take them in bundles, and tell when they were posted."""
+
+    async def bind(self, bundle: Bundle, message: Callable[[str], Awaitable[Message]]) -> Mapping[str, int]:
+        """Put messages that were sent together, with a list of them; pages of each, by key. Safe to repeat.
+
+        `message` gives one that is not there any more. Raises TemporaryFailure or PermanentFailure.
+        """
+
+    async def whole(self, name: str, *, list_only: bool = False) -> bytes:
+        """A bundle as one PDF, its list first or alone; LookupError when it is there no more."""
+
+    async def put_away(self, name: str) -> None:
+        """A bundle was posted. Safe to repeat."""
+
+    async def tidy(self, wanted: Collection[str], before: datetime) -> None:
+        """Forget messages of before a time that are none of the `wanted`, by key, and bundles of long ago."""
+
+
 @runtime_checkable
 class Noter(Protocol):
     """Takes what a clerk wrote down of what somebody said."""
@@ -303,10 +350,33 @@ class Noter(Protocol):
         """A note as one envelope; the same `key` twice is one note. Malformed when it lacks what is required."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """How a text would reach its customer, told before it is sent."""
+
+    text: str = ""
+    """What the customer would read, as far as it is known here; empty where it is not."""
+    messages: int = 0
+    """As how many messages it would be counted."""
+    size: int = 0
+    """How long it is, in `unit`."""
+    unit: str = ""
+    """What a message is measured in, and how long one may be: `UCS-2, 70 (67 in several)`."""
+    refused: str = ""
+    """Why it cannot go as it is, in words for whoever writes it."""
+
+
+@runtime_checkable
+class Previewer(Protocol):
+    """Can tell beforehand how a text would go: as how many messages, in which words, or why not at all."""
+
+    def preview(self, message: Message) -> Preview: ...
+
+
 class Limits(BaseModel):
     """Bounds that a channel's owner may move."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
     body_bytes: int = Field(
         default=26_214_400, gt=0, description="Largest request or message taken in, bytes."
@@ -318,7 +388,7 @@ class Limits(BaseModel):
 class ChannelSettings(BaseModel):
     """What every kind's settings share; a kind adds its own by inheriting."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
     kind: str = Field(description="The kind of the channel.")
     enabled: bool = Field(default=True, description="A disabled channel answers 503 and is not polled.")
@@ -410,6 +480,8 @@ class ConnectorSpec:
     on_uncertain: OnUncertain
     """The policy when the settings name none: RESEND only where a second try is recognised at the far side."""
     summary: str
+    stopped_by_word: bool = False
+    """Whether its customers end its messages by a word (STOP): those who did are kept in mind for ever."""
     reaches: tuple[str, ...] = ()
     """Kinds of identity that it can write to first (`email`, `phone`); empty: only whoever wrote by it."""
     extra: str | None = None

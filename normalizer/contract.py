@@ -23,10 +23,14 @@ class Source:
     sent_at: datetime | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    progress: Callable[[], None] = lambda: None
+    """To be called by a reader that takes long, whenever a piece of the work is done: its time starts anew."""
 
 
 #: Raises Malformed when nothing can be made of the bytes.
 Read = Callable[[Source], Draft]
+#: One page (the first is 0) as a JPEG, for a person; Malformed when it cannot be drawn.
+Picture = Callable[[Source, int], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +44,11 @@ class ReaderSpec:
     kind: str
     load: Callable[[], Read]
     hostile: bool = False
+    slow: bool = False
+    """Takes seconds by its nature (recognition): read apart from the beginning, in workers and a lane of its own."""
+    memory: int = 2 * 1024**3
+    """Address space of its worker, bytes; of a hostile kind."""
+    nice: int = 5
+    """How far its worker stands back for others (nice(1))."""
+    picture: Callable[[], Picture] | None = None
+    """Imports what draws pages, where the kind has some."""

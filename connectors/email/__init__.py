@@ -41,7 +41,9 @@ Security = Literal["tls", "starttls", "none"]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, populate_by_name=True)
+    model_config = ConfigDict(
+        defer_build=True, extra="forbid", frozen=True, hide_input_in_errors=True, populate_by_name=True
+    )
 
 
 class _Server(_Part):
@@ -328,6 +330,11 @@ class EmailSettings(ChannelSettings):
         description="Mailboxes elsewhere that pass their mail on to us: of such mail, who wrote it first is the "
         "customer.",
     )
+    scanners: Mapping[Address, str] = Field(
+        default_factory=dict,
+        description="Addresses of scanners that send scans by mail, each with the channel of letters that their "
+        "attachments go to: {scanner@office.example: letters}.",
+    )
     trusted_results: tuple[str, ...] = Field(
         default=(),
         description="Names (authserv-id) of our own mail servers, whose Authentication-Results are believed; "
@@ -401,6 +408,7 @@ class EmailSettings(ChannelSettings):
             "check_recipient": not anyone,
             "forwarders": list(self.forwarders),
             "trusted_results": list(self.trusted_results),
+            "scanners": dict(self.scanners),
         }
 
 

@@ -14,7 +14,7 @@ from model.tools import Tools
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class FieldNames(_Part):
@@ -24,6 +24,10 @@ class FieldNames(_Part):
     contact: str = Field(default="contact", description="E-mail address or telephone number, free text.")
     email: str = Field(default="email", description="E-mail address, where the page asks for it apart.")
     phone: str = Field(default="phone", description="Telephone number, where the page asks for it apart.")
+    address: str = Field(
+        default="address",
+        description="Postal address, where the page asks for it; answers may go there by letter.",
+    )
     company: str = Field(default="company", description="The customer's company.")
     subject: str = Field(default="subject", description="Subject.")
     message: str = Field(default="message", description="The message.")

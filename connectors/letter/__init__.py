@@ -1,7 +1,4 @@
-"""The kind `letter`: scans of letters from a folder.
-
-The catalog does not offer it yet: a scan that nothing reads would end among the unreadable.
-"""
+"""The kind `letter`: scans of letters from a folder, made text by recognition."""
 
 from __future__ import annotations
 
@@ -12,12 +9,15 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from connectors.contract import ChannelSettings, Connector, ConnectorSpec, Limits
+from connectors.letter.printing import PrintFolder
+from model import address
 from model.delivery import OnUncertain
+from model.draft import Identity
 from model.tools import Tools
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class InboxFolder(_Part):
@@ -79,13 +79,17 @@ class Recognition(_Part):
         description="Whether a letter that names neither its sender nor a way to answer waits for a clerk.",
     )
     resolution: int = Field(
-        default=200, ge=100, le=400, description="Dots per inch at which pages are recognised."
+        default=170, ge=100, le=400, description="Dots per inch at which pages are recognised."
     )
     searchable: bool = Field(
         default=True, description="Whether a PDF whose text can be searched is kept beside the scan."
     )
     separators: bool = Field(
         default=True, description="Whether separator sheets cut a scan into several letters."
+    )
+    separator_codes: tuple[str, ...] = Field(
+        default=("FOREBAY-SEPARATOR",),
+        description="What the QR code or Code 128 of a separator sheet says; those that are printed say the first.",
     )
     blank: float = Field(
         default=0.0005,
@@ -113,10 +117,18 @@ class LetterSettings(ChannelSettings):
         default=None, description="The folder of scans; without one, letters come as mail from scanners only."
     )
     recognition: Recognition = Field(default_factory=Recognition, description="How scans become text.")
+    print: PrintFolder | None = Field(
+        default=None,
+        description="The print folder for answers by post; without one, letters are answered by other channels only.",
+    )
     region: str = Field(
         default="CN",
         pattern="^[A-Z]{2}$",
         description="Country (ISO 3166) of telephone numbers that are written without one.",
+    )
+    other_regions: tuple[str, ...] = Field(
+        default=("GB", "US"),
+        description="Further countries that such numbers may be of; one whose postcode a letter bears goes first.",
     )
     own: tuple[str, ...] = Field(
         default=(),
@@ -124,10 +136,17 @@ class LetterSettings(ChannelSettings):
     )
     limits: LetterLimits = Field(default_factory=LetterLimits, description="Bounds of the channel.")
 
+    def acknowledges(self) -> bool:
+        return self.print is not None and self.print.acknowledgements
+
+    def cannot_reach(self, to: Identity | None) -> str:
+        return address.wanting(to.value if to is not None and to.kind == address.KIND else None)
+
     def reading(self) -> Mapping[str, Any]:
         return {
-            **self.recognition.model_dump(),
+            **self.recognition.model_dump(mode="json"),
             "region": self.region,
+            "other_regions": list(self.other_regions),
             "own": list(self.own),
             "pages": self.limits.pages,
             "pixels": self.limits.pixels,
@@ -146,7 +165,8 @@ SPEC = ConnectorSpec(
     build=_build,
     # Paper that may have been printed is looked for by a person, not printed again.
     on_uncertain=OnUncertain.HOLD,
-    summary="Scans of letters from a folder, read by recognition.",
+    summary="Scans of letters from a folder, read by recognition; answers as printed letters.",
+    reaches=(address.KIND,),
     extra="letter",
     requires=(
         "cv2",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
-from connectors.contract import Batch, Connector
+from connectors.contract import Batch, Bundle, Connector
 from connectors.letter import LetterSettings
 from connectors.letter.folder import Folder
+from connectors.letter.post import Post
 from model import health
+from model.delivery import Message, Receipt
 from model.health import Health, HealthState
 from model.tools import Tools
 
@@ -19,6 +21,7 @@ class Letters:
     """Life and health of all parts together."""
 
     inbox: Folder
+    print: Post
 
     def __init__(self, parts: Mapping[str, Any]) -> None:
         self.parts = parts
@@ -55,8 +58,30 @@ class _Fetches(Letters):
         await self.inbox.confirm(handles)
 
 
-#: The role that each part brings.
-ROLES: Mapping[str, type[Letters]] = {"inbox": _Fetches}
+class _Prints(Letters):
+    """Sender, Resolver and Printer."""
+
+    async def send(self, message: Message) -> Receipt:
+        return await self.print.send(message)
+
+    async def resolve(self, message: Message) -> Receipt | None:
+        return await self.print.resolve(message)
+
+    async def bind(self, bundle: Bundle, message: Callable[[str], Awaitable[Message]]) -> Mapping[str, int]:
+        return await self.print.bind(bundle, message)
+
+    async def whole(self, name: str, *, list_only: bool = False) -> bytes:
+        return await self.print.whole(name, list_only=list_only)
+
+    async def put_away(self, name: str) -> None:
+        await self.print.put_away(name)
+
+    async def tidy(self, wanted: Collection[str], before: datetime) -> None:
+        await self.print.tidy(wanted, before)
+
+
+#: The roles that each part brings.
+ROLES: Mapping[str, type[Letters]] = {"inbox": _Fetches, "print": _Prints}
 
 
 def assemble(settings: LetterSettings, tools: Tools) -> Connector:
@@ -64,6 +89,8 @@ def assemble(settings: LetterSettings, tools: Tools) -> Connector:
     parts: dict[str, Any] = {}
     if settings.inbox is not None:
         parts["inbox"] = Folder(settings.inbox, settings.limits, tools)
+    if settings.print is not None:
+        parts["print"] = Post(settings.print, settings.language, tools)
     roles = tuple(ROLES[name] for name in parts) or (Letters,)
     connector: Connector = type("LetterConnector", roles, {})(parts)
     return connector

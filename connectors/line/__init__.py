@@ -7,7 +7,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from connectors.contract import ChannelSettings, Connector, ConnectorSpec, Limits
+from connectors.contract import Connector, ConnectorSpec, Limits
+from connectors.wire.posted_settings import PostedSettings
 from model.delivery import OnUncertain
 from model.secret import Secret
 from model.tools import Tools
@@ -23,16 +24,10 @@ class LineLimits(Limits):
     download_bytes: int = Field(default=209_715_200, gt=0, description="Largest file that is fetched, bytes.")
 
 
-class LineSettings(ChannelSettings):
+class LineSettings(PostedSettings):
     """Settings of a LINE Official Account."""
 
     kind: Literal["line"] = Field(default="line", description="The kind of the channel.")
-    malformed_status: int = Field(
-        default=202,
-        ge=200,
-        le=499,
-        description="Answer to what cannot be read but is kept; LINE would only send a refused one again.",
-    )
     secrets: tuple[Secret, ...] = Field(
         min_length=1, description="Channel secrets that may sign; two while one takes the place of the other."
     )

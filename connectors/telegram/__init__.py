@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from connectors.contract import ChannelSettings, Connector, ConnectorSpec, Limits
+from connectors.contract import Connector, ConnectorSpec, Limits
+from connectors.wire.posted_settings import PostedSettings
 from model.delivery import OnUncertain
 from model.secret import Secret
 from model.tools import Tools
@@ -50,16 +51,10 @@ class TelegramLimits(Limits):
     )
 
 
-class TelegramSettings(ChannelSettings):
+class TelegramSettings(PostedSettings):
     """Settings of a Telegram bot."""
 
     kind: Literal["telegram"] = Field(default="telegram", description="The kind of the channel.")
-    malformed_status: int = Field(
-        default=202,
-        ge=200,
-        le=499,
-        description="Answer to what cannot be read but is kept; Telegram would only send a refused one again.",
-    )
     token: Annotated[Secret, AfterValidator(_token)] = Field(description="The bot's token from @BotFather.")
     receive: Literal["poll", "webhook"] = Field(
         default="poll",

@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from connectors.contract import ChannelSettings, Connector, ConnectorSpec
+from connectors.contract import Connector, ConnectorSpec
+from connectors.wire.posted_settings import PostedSettings
 from connectors.wire.templates import SecretTemplate, Template, TemplateTree
-from connectors.wire.verification import Schemes
+from connectors.wire.verification import Schemes, proves_little
 from model import signing
 from model.delivery import OnUncertain
 from model.expression import Expression
@@ -20,7 +21,7 @@ from model.tools import Tools
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class IdentityFields(_Part):
@@ -150,19 +151,18 @@ class Reply(_Part):
     probe_url: str | None = Field(default=None, description="Address for health checks; null: none is made.")
 
 
-class WebhookSettings(ChannelSettings):
+class WebhookSettings(PostedSettings):
     """Settings of a web hook."""
 
     kind: Literal["webhook"] = Field(default="webhook", description="The kind of the channel.")
-    malformed_status: int = Field(
-        default=202,
-        ge=200,
-        le=499,
-        description="Answer to what cannot be read but is kept; a provider would only send a refused one again.",
-    )
     verify: Schemes = Field(
         description="How a request proves its source: one scheme or a list that must all hold; {scheme: none} "
         "must be written out."
+    )
+    weak: bool | None = Field(
+        default=None,
+        description="Whether what it says counts as unproven: such a record is marked, and nothing is done about it by "
+        "itself. Default: when `verify` has no proof, or only signatures that leave the body out.",
     )
     account: str | None = Field(
         default=None, description="What the source calls us; default: the channel's name."
@@ -213,6 +213,7 @@ class WebhookSettings(ChannelSettings):
             "fields": self.fields.model_dump(exclude_none=True),
             "timezone": self.timezone,
             "region": self.region,
+            "weak": proves_little(self.verify) if self.weak is None else self.weak,
         }
 
 

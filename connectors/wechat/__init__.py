@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from connectors.contract import ChannelSettings, Connector, ConnectorSpec, Limits
+from connectors.contract import Connector, ConnectorSpec, Limits
+from connectors.wire.posted_settings import CallbackSettings, EncodingAesKey
 from model.delivery import OnUncertain
 from model.secret import Secret
 from model.tools import Tools
@@ -16,14 +17,7 @@ from model.window import Window
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-def _aes_key(value: Any) -> Any:
-    text = value.get_secret_value().strip()
-    if len(text) != 43 or not text.isalnum() or not text.isascii():
-        raise ValueError("an EncodingAESKey is the 43 letters and digits that the console shows")
-    return value
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Notice(_Part):
@@ -50,7 +44,7 @@ class WechatLimits(Limits):
     send_concurrency: int = Field(default=32, gt=0, description="Messages being sent at the same time.")
 
 
-class WechatSettings(ChannelSettings):
+class WechatSettings(CallbackSettings):
     """Settings of an official account."""
 
     kind: Literal["wechat"] = Field(default="wechat", description="The kind of the channel.")
@@ -65,20 +59,8 @@ class WechatSettings(ChannelSettings):
         default="safe",
         description="Message encryption [消息加解密方式] of the console; plain bodies are not signed by WeChat.",
     )
-    aes_keys: tuple[Annotated[Secret, AfterValidator(_aes_key)], ...] = Field(
+    aes_keys: tuple[EncodingAesKey, ...] = Field(
         default=(), description="EncodingAESKey [消息加解密密钥], the one in use first, then earlier ones."
-    )
-    tolerance: float = Field(
-        default=600.0, gt=0, le=86_400, description="Seconds that a signed time may be from ours."
-    )
-    answer_within: float = Field(
-        default=3.0,
-        ge=0,
-        le=4.5,
-        description="Seconds in which an acknowledgement may ride on our answer; WeChat waits 5. 0: never.",
-    )
-    malformed_status: int = Field(
-        default=200, ge=200, le=499, description="Answer to what cannot be read but is kept."
     )
     windows: Mapping[str, Window] = Field(
         default={

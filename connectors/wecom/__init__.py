@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from connectors.contract import ChannelSettings, Connector, ConnectorSpec
+from connectors.contract import Connector, ConnectorSpec
+from connectors.wire.posted_settings import CallbackSettings, EncodingAesKey
 from model.delivery import OnUncertain
 from model.failures import Reason
 from model.secret import Secret
@@ -17,14 +18,7 @@ from model.window import Window
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-def _aes_key(value: Any) -> Any:
-    text = value.get_secret_value().strip()
-    if len(text) != 43 or not text.isalnum() or not text.isascii():
-        raise ValueError("an EncodingAESKey is the 43 letters and digits that the console shows")
-    return value
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class CustomerService(_Part):
@@ -48,7 +42,7 @@ class CustomerService(_Part):
     )
 
 
-class WecomSettings(ChannelSettings):
+class WecomSettings(CallbackSettings):
     """Settings of an app in WeCom."""
 
     kind: Literal["wecom"] = Field(default="wecom", description="The kind of the channel.")
@@ -56,23 +50,11 @@ class WecomSettings(ChannelSettings):
     agent_id: int | None = Field(default=None, description="AgentId of the app; needed to write to members.")
     secret: Secret = Field(description="Secret of the app.")
     token: Secret = Field(description="Token of the app's callbacks [接收消息].")
-    aes_keys: tuple[Annotated[Secret, AfterValidator(_aes_key)], ...] = Field(
+    aes_keys: tuple[EncodingAesKey, ...] = Field(
         min_length=1, description="EncodingAESKey of the callbacks, the one in use first, then earlier ones."
     )
     customer_service: CustomerService | None = Field(
         default=None, description="WeChat customer service [微信客服]; null: members only."
-    )
-    tolerance: float = Field(
-        default=600.0, gt=0, le=86_400, description="Seconds that a signed time may be from ours."
-    )
-    answer_within: float = Field(
-        default=3.0,
-        ge=0,
-        le=4.5,
-        description="Seconds in which an acknowledgement to a member may ride on our answer; WeCom waits 5.",
-    )
-    malformed_status: int = Field(
-        default=200, ge=200, le=499, description="Answer to what cannot be read but is kept."
     )
     windows: Mapping[str, Window] = Field(
         default={

@@ -8,7 +8,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from connectors.contract import ChannelSettings, Connector, ConnectorSpec
+from connectors.contract import Connector, ConnectorSpec
+from connectors.wire.posted_settings import CallbackSettings
 from model.delivery import OnUncertain
 from model.secret import Secret
 from model.tools import Tools
@@ -17,7 +18,7 @@ from model.window import Window
 _TWO_DAYS = timedelta(hours=48)
 
 
-class WeiboSettings(ChannelSettings):
+class WeiboSettings(CallbackSettings):
     """Settings of a Weibo account."""
 
     kind: Literal["weibo"] = Field(default="weibo", description="The kind of the channel.")
@@ -26,18 +27,6 @@ class WeiboSettings(ChannelSettings):
         default=None,
         description="Access token of the developer mode [开发者模式]; without it we can only answer a message while "
         "Weibo waits.",
-    )
-    tolerance: float = Field(
-        default=600.0, gt=0, le=86_400, description="Seconds that a signed time may be from ours."
-    )
-    answer_within: float = Field(
-        default=3.0,
-        ge=0,
-        le=4.5,
-        description="Seconds in which an acknowledgement may ride on our answer; Weibo waits 5. 0: never.",
-    )
-    malformed_status: int = Field(
-        default=200, ge=200, le=499, description="Answer to what cannot be read but is kept."
     )
     windows: Mapping[str, Window] = Field(
         default={

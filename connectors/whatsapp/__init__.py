@@ -18,7 +18,7 @@ from model.window import Window
 class Template(BaseModel):
     """An approved template that carries an answer when the window is closed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
     name: str = Field(pattern=r"^[a-z0-9_]{1,512}$", description="The template's name in WhatsApp Manager.")
     language: str = Field(

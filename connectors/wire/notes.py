@@ -23,7 +23,7 @@ from model.tools import Tools
 #: Fields and files of one note.
 _MOST = 100
 #: How an answer may be wished; what a note may say under `answer_by`.
-WISHES = ("call_back", "sms", "email", "none", "")
+WISHES = ("call_back", "sms", "email", "letter", "none", "")
 
 
 class CallBack(Strict):

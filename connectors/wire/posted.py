@@ -23,7 +23,7 @@ _LONGEST_KEY = 200
 class Strict(BaseModel):
     """A part of settings."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class FileLimits(Strict):

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from pydantic import AfterValidator, JsonValue
 
@@ -107,12 +107,14 @@ def text(name: str, source: str, manner: str = "plain") -> Callable[[Mapping[str
 
 
 def content(name: str, source: Any, media_type: str) -> Callable[[Mapping[str, Any]], bytes]:
-    """A function that renders a body: a text in the escaping of its media type, or a tree as JSON."""
+    """A function that renders a body: a text in the escaping of its media type, or a tree as JSON, or as a form."""
     if isinstance(source, str):
         markup = any(word in media_type for word in ("html", "xml"))
         render = text(name, source, "markup" if markup else "plain")
         return lambda context: render(context).encode("utf-8", "replace")
     tree = _tree(name, source)
+    if "urlencoded" in media_type and isinstance(source, Mapping):
+        return lambda context: urlencode(tree(context)).encode()
     return lambda context: json.dumps(tree(context), ensure_ascii=False).encode("utf-8", "replace")
 
 

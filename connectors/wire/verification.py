@@ -48,7 +48,7 @@ Tolerance = Annotated[float, Field(gt=0, le=3_600, description="Seconds a signed
 
 
 class _Scheme(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Standard(_Scheme):
@@ -192,6 +192,19 @@ Scheme = Annotated[
     | Nothing,
     Field(discriminator="scheme"),
 ]
+
+
+def proves_little(schemes: tuple[Scheme, ...]) -> bool:
+    """Whether what a request says is unproven although its proofs hold: none at all, or a signature that leaves it out.
+
+    A signature over a survey's number alone can be put under any answers by whoever has seen one.
+    """
+    if any(isinstance(one, Nothing) for one in schemes):
+        return True
+    if any(isinstance(one, Standard | GitHub | Stripe | Shopify | ClientCertificate) for one in schemes):
+        return False
+    over_body = ["{body}" in one.signed for one in schemes if isinstance(one, Hmac | Hashed)]
+    return bool(over_body) and not any(over_body)
 
 
 def _listed(value: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 from model.draft import Draft, Thread
 from model.failures import Malformed
 from model.imported import META
-from normalizer import body, bounces, headers, html, language, mime, quotes, robots, senders, text
+from normalizer import body, bounces, headers, html, language, mime, quotes, robots, scans, senders, text
 from normalizer.body import Body
 from normalizer.contract import Source
 from normalizer.mime import Entity
@@ -55,8 +55,10 @@ def read(source: Source) -> Draft:
         new = _passed_on(found, forward) or new
     recipients = _recipients(mail, source.meta)
     address = sender.box.address.lower()
-    verdict = robots.judge(mail, address, subject, recipients, source.meta, source.options)
     message_id = next(iter(headers.ids(mail.header("message-id"))), "")
+    if children := scans.attached(found.parts, address, message_id, source.options):
+        return Draft(children=children)
+    verdict = robots.judge(mail, address, subject, recipients, source.meta, source.options)
     answered = _answered(mail)
     return Draft(
         subject=subject,

@@ -11,10 +11,12 @@ from normalizer import filename, identity, language, text
 from normalizer.contract import Source
 
 #: The names that `connectors.form.FieldNames` has by default, for reading files without settings.
-_FIELDS = ("name", "contact", "email", "phone", "company", "subject", "message")
+_FIELDS = ("name", "contact", "email", "phone", "address", "company", "subject", "message")
 #: Fields of ours that say nothing about the customer's matter.
 _HIDDEN = frozenset({"key", "token", "reference", "_charset_"})
 _SHORT, _SUBJECT, _CONTACT = 200, 500, 2_000
+#: What a customer may wish an answer by, and the kind of identity that it goes to.
+_WISHES: Mapping[str, str] = {"email": "email", "sms": "phone", "phone": "phone", "letter": "post"}
 #: What people write between an address and a number; a bare slash belongs to German numbers.
 _SEPARATORS = re.compile(r"[,;，；、|\n]|\s/\s")
 
@@ -32,6 +34,9 @@ def read(source: Source) -> Draft:
     contact = text.one_line(form.first(names["contact"]), _SHORT)
     if contact and not identities:
         extra["contact"] = contact  # a nickname or a room number may still help a person
+    address = text.clean(form.first(names.get("address", "address"))).strip()
+    if address and not any(one.kind == "post" for one in identities):
+        extra["address"] = address[:_CONTACT]  # a person may make something of it
     message = text.clean(form.first(names["message"])).strip()
     words = message or "\n".join(f"{name}: {value}" for name, value in extra.items())
     return Draft(
@@ -43,7 +48,7 @@ def read(source: Source) -> Draft:
         name=text.one_line(form.first(names["name"]), _SHORT),
         company=text.one_line(form.first(names["company"]), _SHORT),
         identities=identities,
-        reply_to=identities,
+        reply_to=_wished(form, identities),
         thread=_thread(form),
         parts=tuple(Part(filename.safe(file.filename), file.media_type, file.data) for file in form.files),
         extra=extra,
@@ -61,8 +66,15 @@ def _identities(form: body.Form, names: Mapping[str, str], region: str) -> tuple
             for piece in _SEPARATORS.split(form.first(names["contact"])[:_CONTACT])
             for one in identity.find(piece, region)
         ),
+        identity.post(form.first(names.get("address", "address")), form.first(names["name"])),
     ]
     return tuple(dict.fromkeys(one for one in found if one is not None))
+
+
+def _wished(form: body.Form, identities: tuple[Identity, ...]) -> tuple[Identity, ...]:
+    """The same, those first by which the customer wishes to be answered (`answer_by`)."""
+    kind = _WISHES.get(form.first("answer_by").strip().lower())
+    return tuple(sorted(identities, key=lambda one: one.kind != kind)) if kind else identities
 
 
 def _extra(form: body.Form, known: set[str]) -> dict[str, str]:

@@ -17,6 +17,7 @@ _KNOWN = frozenset(
             "name",
             "phone",
             "email",
+            "address",
             "company",
             "language",
             "place",
@@ -28,7 +29,7 @@ _KNOWN = frozenset(
         *("call", "reference", "token", "said_at", "key"),
     }
 )
-_SHORT, _SUBJECT = 200, 500
+_SHORT, _SUBJECT, _ADDRESS = 200, 500, 2_000
 #: Why somebody who wishes no answer gets no acknowledgement either.
 WISHES_NONE = "wishes no answer"
 
@@ -43,38 +44,43 @@ def read(source: Source) -> Draft:
     email, number = identity.email(form.first("email")), form.first("phone").strip()
     phone = identity.phone(number, region) if number else None
     call = identity.call(number, region) if number else None
+    name, address = text.one_line(form.first("name"), _SHORT), text.clean(form.first("address")).strip()
+    post = identity.post(address, name) if address else None
     wish, heard = form.first("answer_by").strip(), form.first("call").strip()[:_SHORT]
-    known = tuple(one for one in (phone, email) if one is not None)
+    known = tuple(one for one in (phone, email, post) if one is not None)
     return Draft(
         subject=text.one_line(form.first("subject"), _SUBJECT),
         text=words,
         full_text=words,
         language=form.first("language").strip()[:35] or language.detect(words),
         sent_at=_moment(form.first("said_at")) or source.sent_at,
-        name=text.one_line(form.first("name"), _SHORT),
+        name=name,
         company=text.one_line(form.first("company"), _SHORT),
         identities=known,
-        reply_to=_wished(wish, phone, email, call),
+        reply_to=_wished(wish, phone, email, post, call),
         thread=_thread(form),
         parts=tuple(Part(filename.safe(file.filename), file.media_type, file.data) for file in form.files),
         mute=(WISHES_NONE,) if wish == "none" else (),
         urgency=form.first("urgency").strip() or None,
         call=Call(id=heard, event=NOTED) if heard else None,
-        extra=_extra(form, source, number if number and phone is None else ""),
+        extra=_extra(form, source, number if number and phone is None else "", "" if post else address),
         omissions=form.notes,
     )
 
 
 def _wished(
-    wish: str, phone: Identity | None, email: Identity | None, call: Identity | None
+    wish: str, phone: Identity | None, email: Identity | None, post: Identity | None, call: Identity | None
 ) -> tuple[Identity, ...]:
     """Where an answer goes, the wish first; a call-back is what remains when nothing else reaches them."""
+    if phone is not None and call is not None and call.value != phone.value:
+        phone = None  # behind an extension is somebody to be called, and nobody to get a text message
     ways = {
         "none": (),
         "call_back": (call,),
         "sms": (phone, call),
         "email": (email, call),
-        "": (email, phone, call),
+        "letter": (post, call),
+        "": (email, phone, post, call),
     }
     return tuple(one for one in ways.get(wish, ways[""]) if one is not None)
 
@@ -91,11 +97,12 @@ def _thread(form: body.Form) -> Thread:
     )
 
 
-def _extra(form: body.Form, source: Source, number: str) -> dict[str, str]:
+def _extra(form: body.Form, source: Source, number: str, address: str) -> dict[str, str]:
     extra = {
         "place": text.one_line(form.first("place"), _SHORT),
         "answer_by": form.first("answer_by").strip()[:20],
         "number": text.one_line(number, _SHORT),  # it is none that can be compared, but a person may dial it
+        "address": address[:_ADDRESS],  # no letter could go there as it stands, but a person may mend it
         "taken_by": text.one_line(str(source.meta.get("by", "")), _SHORT),
     }
     for raw_name, raw_value in form.fields:

@@ -34,6 +34,8 @@ USUAL: Mapping[str, Sequence[str]] = {
 _SHORT, _SUBJECT, _LONGEST_KEY = 200, 500, 200
 #: Members of an event that become extra fields by themselves, and files that are named.
 _MOST_EXTRA, _MOST_FILES = 50, 50
+#: What a record of an unproven source says of itself, for rules, destinations and people.
+_PROOF = {"proof": "weak"}
 #: Smaller numbers are dates written as digits, not seconds since 1970.
 _FIRST_UNIX_TIME = 1e8
 
@@ -52,6 +54,9 @@ def read(source: Source) -> Draft:
     if not words and not subject:
         words = "\n".join(f"{name}: {value}" for name, value in extra.items())
     conversation = _key(found["conversation"])
+    weak = bool(source.options.get("weak")) and not source.meta.get(
+        "row"
+    )  # a file that a person of ours imports
     return Draft(
         subject=subject,
         text=words,
@@ -65,7 +70,8 @@ def read(source: Source) -> Draft:
         reply_to=tuple(one for one in identities if one.kind in ("email", "phone")),
         conversation=conversation,
         parts=_parts(event, fields),
-        extra=extra,
+        extra={**extra, **_PROOF} if weak else extra,
+        weak=weak,
         omissions=notes,
         envelope_to=_thread(event, fields, conversation, subject),
     )

@@ -15,6 +15,7 @@ from connectors import (
     instagram,
     line,
     messenger,
+    sms,
     telegram,
     webhook,
     wechat,
@@ -32,6 +33,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 PAGES = (
     "channels/form.md",
     "channels/line.md",
+    "channels/sms.md",
     "channels/telegram.md",
     "channels/webhook.md",
     "channels/wechat.md",
@@ -45,6 +47,7 @@ PAGES = (
 SPECS: Mapping[tuple[str, str], Any] = {
     ("channels", "form"): form.SPEC,
     ("channels", "line"): line.SPEC,
+    ("channels", "sms"): sms.SPEC,
     ("channels", "telegram"): telegram.SPEC,
     ("channels", "webhook"): webhook.SPEC,
     ("channels", "wechat"): wechat.SPEC,

@@ -24,7 +24,9 @@ read = CATALOG["webhook"].load()
 def source(
     raw: bytes, media_type: str = "application/json", part: int | None = None, **settings: Any
 ) -> Source:
-    options = WebhookSettings.model_validate({"verify": {"scheme": "none"}, **settings}).reading()
+    options = WebhookSettings.model_validate(
+        {"verify": {"scheme": "none"}, "weak": False, **settings}
+    ).reading()
     meta = {} if part is None else {"part": part}
     return Source(raw=raw, media_type=media_type, received_at=NOW, meta=meta, options=options)
 

@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import aiohttp
+import pytest
 from sqlalchemy import Connection, select
 
 from config.load import Loaded, load
@@ -30,6 +31,8 @@ from connectors.contract import ConnectorSpec
 from gateway.daemon import Daemon
 from gateway.logs import set_up
 from gateway.tools import SystemClock, SystemIds
+from model.delivery import Message
+from outbox.slots import Slot
 from store.schema import TABLES
 from store.store import Store
 from tests import databases
@@ -91,6 +94,17 @@ class Points:
             yield
         finally:
             del self._acts[name]
+
+
+def doors_wait(monkeypatch: pytest.MonkeyPatch, seconds: float = 120.0) -> float:
+    """Let doors wait so long for what rides on their answers, whatever their settings say; gives the seconds."""
+    wait = Slot.message
+
+    async def patient(slot: Slot, _: float) -> Message | None:
+        return await wait(slot, seconds)
+
+    monkeypatch.setattr(Slot, "message", patient)
+    return seconds
 
 
 class House:

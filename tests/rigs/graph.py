@@ -154,7 +154,7 @@ def body(
         return {"object": OBJECTS[kind], "entry": [entry]}
     messages = [one for one in events if "status" not in one]
     statuses = [one for one in events if "status" in one]
-    numbers = [str(one.get("from")) for one in messages]
+    numbers = [str(one.get("from") or one.get("recipient_id")) for one in events]
     contacts = [
         {"profile": {"name": f"顾客 {int(one[5:])}"}, "wa_id": one, "user_id": user(int(one[5:]))}
         for one in dict.fromkeys(numbers)
@@ -164,7 +164,8 @@ def body(
         "messaging_product": "whatsapp",
         "metadata": {"display_phone_number": "8610123456", "phone_number_id": account},
     }
-    value |= {"contacts": contacts, "messages": messages} if messages else {}
+    value |= {"contacts": contacts} if contacts or messages else {}
+    value |= {"messages": messages} if messages else {}
     value |= {"statuses": statuses} if statuses else {}
     return {
         "object": OBJECTS[kind],

@@ -14,13 +14,29 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import web
 
 from tests.rigs import chat as chat_rig
-from tests.rigs import email, form, graph, http, imap, line, notes, telegram, webhook, wechat, wecom, weibo
+from tests.rigs import (
+    email,
+    form,
+    graph,
+    http,
+    imap,
+    letter,
+    line,
+    notes,
+    sms,
+    telegram,
+    webhook,
+    wechat,
+    wecom,
+    weibo,
+)
 from tests.rigs.http import Got
 from tests.rigs.wire import Wire
 
@@ -76,16 +92,21 @@ class Office:
         self.weibo.longest = 2_000  # the acknowledgement of the tests is one message, as everywhere
         self.telegram = telegram.BotApi()
         self.line = line.MessagingApi()
+        self.twilio = sms.Twilio()
         self.moments: dict[Any, datetime] = {}
         """When each message was written, for platforms that know one by that."""
         self.house: Any = None
         """The house that visitors of our own pages look at."""
         self._stack = AsyncExitStack()
+        self.scans: Path = Path()
+        """The folder that letters are scanned into."""
 
     async def __aenter__(self) -> Self:
         enter = self._stack.enter_async_context
+        self.scans = Path(self._stack.enter_context(TemporaryDirectory(prefix="forebay-scans-")))
         fars: tuple[Any, ...] = (self.smtp, self.chat, self.tickets, self.imap)
-        for far in (*fars, self.weixin, self.weibo, self.wecom, self.graph, self.telegram, self.line):
+        chats = (self.weixin, self.weibo, self.wecom, self.graph, self.telegram, self.line, self.twilio)
+        for far in (*fars, *chats):
             await enter(far)
         self.to_smtp = await enter(Wire(self.smtp.port))
         self.to_chat = await enter(Wire(_port(self.chat)))
@@ -97,13 +118,14 @@ class Office:
         self.to_graph = await enter(Wire(self.graph.port))
         self.to_telegram = await enter(Wire(self.telegram.port))
         self.to_line = await enter(Wire(self.line.port))
+        self.to_twilio = await enter(Wire(self.twilio.port))
         return self
 
     @property
     def to_customers(self) -> tuple[Wire, ...]:
         """The wires to whatever carries messages to customers."""
         chats = (self.to_weixin, self.to_weibo, self.to_wecom, self.to_graph, self.to_telegram, self.to_line)
-        return (self.to_smtp, self.to_chat, *chats)
+        return (self.to_smtp, self.to_chat, self.to_twilio, *chats)
 
     @property
     def heard(self) -> int:
@@ -113,7 +135,7 @@ class Office:
             "/message/" in path for path, *_ in self.weixin.calls
         )  # who somebody is may be asked any time
         platforms = posted + len(self.weibo.forms) + len(self.wecom.got)
-        platforms += len(self.telegram.requests) + len(self.line.requests)
+        platforms += len(self.telegram.requests) + len(self.line.requests) + len(self.twilio.requests)
         return len(self.smtp.commands) + len(self.chat.requests) + platforms
 
     async def __aexit__(
@@ -168,8 +190,10 @@ class Office:
             "call": notes.hotline(),
             "visit": notes.settings("visit"),
             "partner": notes.partner(),
+            "letters": letter.settings(self.scans),
             "telegram": telegram.hooked(self.telegram, api=_at(self.to_telegram)),
             "line": line.settings(self.line, api=_at(self.to_line)),
+            "sms": sms.settings(self.twilio, api=_at(self.to_twilio), provider={"look_up": "PT1S"}),
             "wechat": wechat.settings(self.weixin, api=_at(self.to_weixin), answer_within=0),
             "weibo": self._weibo(),
             **{kind: graph.settings(self.graph, kind, api=_at(self.to_graph)) for kind in graph.ACCOUNTS},

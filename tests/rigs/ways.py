@@ -22,9 +22,25 @@ from email.policy import default
 from email.utils import format_datetime
 from typing import Any
 
+from yarl import URL
+
 from model import ids
 from store import chats
-from tests.rigs import chat, email, form, graph, line, notes, telegram, webhook, wechat, wecom, weibo
+from tests.rigs import (
+    chat,
+    email,
+    form,
+    graph,
+    letter,
+    line,
+    notes,
+    sms,
+    telegram,
+    webhook,
+    wechat,
+    wecom,
+    weibo,
+)
 from tests.rigs.daemon import House
 from tests.rigs.office import BOX, Office
 from tests.rigs.tools import NOW
@@ -74,6 +90,10 @@ class Way:
 
     def __repr__(self) -> str:
         return self.channel
+
+    def called(self, n: int) -> str:
+        """The name of the n-th customer, where the source tells it."""
+        return f"顾客 {n}"
 
     async def bring(
         self, house: House, n: int, *, id: str | None = None, text: str | None = None, office: Office
@@ -239,6 +259,34 @@ class Box(Mail):
         return ["\\Seen" in mail.flags for mail in office.imap.boxes["INBOX"].mails]
 
 
+class Letters(Way):
+    """A letter in a watched folder; its writer left an e-mail address."""
+
+    channel, kind, answers, repeats_on_doubt, counted = "letters", "letter", False, True, False
+
+    def called(self, n: int) -> str:
+        return letter.name(n)
+
+    async def bring(
+        self, house: House, n: int, *, id: str | None = None, text: str | None = None, office: Office
+    ) -> Told:
+        number = str(n) if id is None else id
+        said = letter.lines(n, words(n) if text is None else text, number)
+        name = re.sub(r"[^\w-]", "_", f"{n}-{number}")
+        letter.put(office.scans, f"{name}-{next(_FILES)}.pdf", letter.document([said]))
+        return Told(None)
+
+    async def bring_unreadable(self, house: House, office: Office) -> Told:
+        letter.put(office.scans, f"hollow-{next(_FILES)}.pdf", letter.HOLLOW)
+        return Told(None)
+
+    def is_unreadable(self, raw: bytes) -> bool:
+        return raw == letter.HOLLOW
+
+    def got(self, office: Office, n: int) -> list[Received]:
+        return mails(office, n)
+
+
 class Wechat(Way):
     """A follower of an official account, in safe mode; answers go by customer-service message."""
 
@@ -392,6 +440,7 @@ class Note(Way):
 
 
 _NONCES = itertools.count(1)
+_FILES = itertools.count(1)
 #: A reference: what an acknowledgement names, and the answers of these tests do not.
 _REFERENCE = re.compile(r"FB-\d{6}-")
 
@@ -452,6 +501,38 @@ class Line(Way):
         return _told([text for one in office.line.sent if one.to == line.person(n) for text in one.texts])
 
 
+class Sms(Way):
+    """Somebody who writes text messages to a number at Twilio."""
+
+    channel, kind, converses, names, counted = "sms", "sms", True, False, False
+
+    def is_unreadable(self, raw: bytes) -> bool:
+        return b"MessageSid" not in raw
+
+    async def bring(
+        self, house: House, n: int, *, id: str | None = None, text: str | None = None, office: Office
+    ) -> Told:
+        name = f"{n}" if id is None else f"{n}-{id}"
+        fields = sms.message(n, words(n) if text is None else text, f"SM{name.encode().hex():0>32}")
+        return await self.post(house, fields)
+
+    async def post(self, house: House, fields: dict[str, str], address: str = sms.ADDRESS) -> Told:
+        """Post anything, signed."""
+        request = sms.signed(fields, address)
+        query = f"?{request.query_string}" if request.query_string else ""
+        return await _post(house, f"/in/sms{query}", request.body, dict(request.headers))
+
+    async def bring_unreadable(self, house: House, office: Office) -> Told:
+        return await self.post(house, {"Hello": "x"})
+
+    def got(self, office: Office, n: int) -> list[Received]:
+        return [
+            Received(one.key, one.text, one.key.startswith("ack:"))
+            for one in office.twilio.sent
+            if one.to == sms.number(n)
+        ]
+
+
 def _number(name: str) -> int:
     """A message's number at the platform, from its name in a test."""
     return int.from_bytes(name.encode()[-6:])
@@ -463,6 +544,7 @@ WAYS: tuple[Way, ...] = (
     Hook(),
     Mail(),
     Box(),
+    Letters(),
     Wechat(),
     Weibo(),
     Wecom(),
@@ -471,12 +553,15 @@ WAYS: tuple[Way, ...] = (
     Note("call"),
     Note("visit"),
     Note("partner"),
+    Sms(),
     *map(Meta, graph.ACCOUNTS),
 )
 
 
 async def _post(house: House, path: str, body: bytes, headers: dict[str, str]) -> Told:
-    async with house.session.post(house.url + path, data=body, headers=headers) as answer:
+    # As it is written: an address takes part in some signatures.
+    url = URL(house.url + path, encoded=True)
+    async with house.session.post(url, data=body, headers=headers) as answer:
         raw = await answer.read()
         try:
             told = json.loads(raw)

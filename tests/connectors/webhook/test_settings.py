@@ -64,3 +64,32 @@ def test_every_setting_is_described() -> None:
     for model in (schema, *schema["$defs"].values()):
         for name, field in model.get("properties", {}).items():
             assert field.get("description") or "$ref" in field, name
+
+
+_OVER_NUMBER = {
+    "scheme": "hash",
+    "secrets": ["s"],
+    "signature": "field.sign",
+    "signed": "{field.id}{secret}",
+}
+_OVER_BODY = {"scheme": "hmac", "secrets": ["s"], "signature": "header.X-Sign"}
+_FROM = {"scheme": "addresses", "networks": ["203.0.113.1"]}
+
+
+@pytest.mark.parametrize(
+    ("verify", "said", "weak"),
+    [
+        ({"scheme": "none"}, None, True),
+        (_OVER_NUMBER, None, True),
+        ([_OVER_NUMBER, _FROM], None, True),
+        ([_OVER_NUMBER, _OVER_BODY], None, False),
+        (_OVER_BODY, None, False),
+        ({"scheme": "github", "secrets": ["s"]}, None, False),
+        ({"scheme": "token", "secrets": ["s"]}, None, False),
+        ({"scheme": "token", "secrets": ["s"]}, True, True),
+        ({"scheme": "none"}, False, False),
+    ],
+)
+def test_a_proof_that_leaves_the_body_out_is_weak(verify: Any, said: bool | None, weak: bool) -> None:
+    settings = {"kind": "webhook", "verify": verify, "weak": said}
+    assert WebhookSettings.model_validate(settings).reading()["weak"] is weak
