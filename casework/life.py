@@ -22,5 +22,7 @@ def after_message(state: RecordState) -> RecordState:
 
 def after_delivery(state: RecordState, purpose: Purpose) -> RecordState:
     """The state of a record after a delivery; unchanged where the table does not allow the step."""
+    if state is RecordState.TAKEN and purpose is Purpose.HAND_OVER:
+        return state  # somebody works on it already, whenever the ticket store was told
     new = _AFTER_DELIVERY.get(purpose)
     return new if new and may(RECORD_TRANSITIONS, state, new) else state

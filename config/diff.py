@@ -16,6 +16,7 @@ SWAP = (
     "language",
     "trusted_proxies",
     "rule_cases",
+    "office",
     "retention",
     "api",
     "desk",

@@ -36,6 +36,8 @@ def check(settings: Settings, value: Any) -> Iterator[Broken]:
     for name in channels:
         for identity, via in within(value, "channels", name, "reply_via").items():
             yield from exists(via, channels, "channel", ("channels", name, "reply_via", identity))
+        for address, to in within(value, "channels", name, "scanners").items():
+            yield from exists(to, channels, "channel", ("channels", name, "scanners", address))
         for n, via in enumerate(_listed(within(value, "channels", name).get("fallback"))):
             if via != "template":
                 yield from exists(via, channels, "channel", ("channels", name, "fallback", n))
@@ -45,6 +47,15 @@ def check(settings: Settings, value: Any) -> Iterator[Broken]:
     yield from exists(sender, channels, "channel", ("alerts", "email", "channel"))
     if isinstance(sender, str) and sender in settings.channels and settings.channels[sender].kind != "email":
         yield Broken(("alerts", "email", "channel"), "must name a channel of the kind email")
+    digests = within(value, "office", "escalation").get("channel")
+    place = ("office", "escalation", "channel")
+    yield from exists(digests, channels, "channel", place)
+    if (
+        isinstance(digests, str)
+        and digests in settings.channels
+        and settings.channels[digests].kind != "email"
+    ):
+        yield Broken(place, "must name a channel of the kind email")
     yield from _ca_files(settings)
     yield from _ports(settings)
     yield from _leases(settings)
@@ -53,11 +64,13 @@ def check(settings: Settings, value: Any) -> Iterator[Broken]:
 
 def check_rules(rules: RulesSettings, value: Any, templates: Collection[str]) -> Iterator[Broken]:
     """Destinations and templates that the rules name and nobody has; paths count from the rules."""
-    destinations = within(value, "destinations")
+    destinations, departments = within(value, "destinations"), within(value, "office", "departments")
     places: list[tuple[Path, Actions]] = [(("rules", n, "set"), r.set) for n, r in enumerate(rules.rules)]
     for place, actions in (*places, (("default",), rules.default)):
         for n, name in enumerate(actions.destinations or ()):
             yield from exists(name, destinations, "destination", (*place, "destinations", n))
+        if departments and actions.department:
+            yield from exists(actions.department, departments, "department", (*place, "department"))
         if actions.acknowledgement:
             yield from exists(actions.acknowledgement, templates, "template", (*place, "acknowledgement"))
 

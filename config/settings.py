@@ -21,6 +21,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from casework.settings import OfficeSettings
 from connectors.contract import ChannelSettings
 from destinations.contract import DestinationSettings
 from inbox.imports.settings import ImportSettings
@@ -96,7 +97,7 @@ Network = Annotated[
 
 
 class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class TlsSettings(_Settings):
@@ -274,6 +275,10 @@ class Settings(_Settings):
     )
     templates: FolderBeside | None = Field(
         default=None, description="Folder of your own templates; they go before the shipped ones."
+    )
+    office: OfficeSettings = Field(
+        default_factory=OfficeSettings,
+        description="Departments, working days and the time that stages may take.",
     )
     inbox: InboxSettings = Field(default_factory=InboxSettings, description="The way in.")
     imports: ImportSettings = Field(default_factory=ImportSettings, description="Imported files.")

@@ -7,8 +7,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
-import cel
-
+from router.cel_library import cel
 from router.expression import Expression
 from router.facts import Facts
 from router.words import Words, fold
@@ -34,6 +33,11 @@ class Look:
         self._lists: dict[str, str | None] = {}
         self._found: list[str] = []
 
+    @property
+    def found(self) -> tuple[str, ...]:
+        """The words that the condition evaluated last has found."""
+        return tuple(dict.fromkeys(self._found))
+
     def functions(self) -> dict[str, Callable[..., Any]]:
         return {"mentions": self._mentions, "has_any": self._has_any}
 
@@ -45,7 +49,8 @@ class Look:
         except (ArithmeticError, KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
             return Outcome.ERROR, f"could not be evaluated: {_named(error)}"
         if value is True:
-            return Outcome.MATCHED, ", ".join(self._found) or "its condition is true"
+            told = ", ".join(f"found {word!r}" for word in self._found)
+            return Outcome.MATCHED, told or "its condition is true"
         if value is False:
             return Outcome.NOT_MATCHED, "its condition is false"
         return Outcome.ERROR, f"gives {type(value).__name__} instead of true or false"
@@ -68,7 +73,7 @@ class Look:
 
     def _report(self, found: str | None) -> bool:
         if found is not None:
-            self._found.append(f"found {found!r}")
+            self._found.append(found)
         return found is not None
 
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from math import prod
 
-import cel
-
+from router.cel_library import cel
 from router.facts import CHANNEL_FIELDS, FIELDS
 
 #: Comprehensions within or upon one another.

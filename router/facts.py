@@ -27,6 +27,7 @@ FIELDS = frozenset(
         "received_at",
         "automatic",
         "bounce",
+        "weak",
         "attachments",
         "extra",
     }
@@ -70,6 +71,7 @@ def facts(
         "received_at": received_at.isoformat(),
         "automatic": draft.automatic is not None,
         "bounce": draft.bounce,
+        "weak": draft.weak,
         "attachments": [_attachment(part) for part in draft.parts[:_ITEMS]],
         "extra": _plain(draft.extra, _LEVELS) if draft.extra else {},
     }

@@ -31,6 +31,7 @@ _SPAN = re.compile(r"^(\d{1,4}) (working day|working hour|day|week|hour)s?$")
 Hours = tuple[int, int]
 """Minutes after midnight, from and to."""
 Unit = Literal["working day", "working hour", "day", "week", "hour"]
+"""Always in the singular."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ _NORMAL: tuple[Hours, ...] = ((540, 720), (780, 1020))
 class WorktimeSettings(BaseModel):
     """When the office works."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
     timezone: ZoneName = Field(default="UTC", description="Time zone of the office, such as Asia/Shanghai.")
     hours: Mapping[Weekday, Sequence[HoursText]] = Field(

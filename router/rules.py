@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import cel
-
-from model.decision import Decision
+from model.decision import Decision, Reason
 from model.draft import Draft
+from router.cel_library import cel
 from router.conditions import Look, Outcome
 from router.expression import BadExpression, Expression, compile_expression
 from router.facts import Facts, facts
@@ -66,6 +65,13 @@ class _Rule:
     goes_on: bool
 
 
+#: One rule, what became of it, why, and the words that it found.
+_Judged = tuple[_Rule, Outcome, str, tuple[str, ...]]
+
+#: What the first judgement is made of, as people see and overrule it.
+_JUDGED = ("in_scope", "nature", "urgency", "department", "missing")
+
+
 class Rules:
     """Compiled rules; safe to share, because a decision keeps its state to itself."""
 
@@ -94,21 +100,22 @@ class Rules:
     def explain(self, facts: Facts) -> Explanation:
         """The decision with the verdict on every rule."""
         judged = list(self._judge(facts))
-        verdicts = tuple(Verdict(rule.name, outcome, why) for rule, outcome, why in judged)
+        verdicts = tuple(Verdict(rule.name, outcome, why) for rule, outcome, why, _ in judged)
         return Explanation(self._decision(judged), verdicts)
 
-    def _decision(self, judged: Iterable[tuple[_Rule, Outcome, str]]) -> Decision:
+    def _decision(self, judged: Iterable[_Judged]) -> Decision:
         names: list[str] = []
-        matched: list[Mapping[str, Any]] = []
-        for rule, outcome, _ in judged:
+        matched: list[tuple[str, Mapping[str, Any], tuple[str, ...]]] = []
+        for rule, outcome, _, found in judged:
             if outcome is Outcome.MATCHED:
                 names.append(rule.name)
-                matched.append(rule.values)
+                matched.append((rule.name, rule.values, found))
             elif outcome is Outcome.ERROR:
                 names.append(f"{rule.name}:error")
-        return _combined(matched, self._default, tuple(names))
+        reasons = tuple(_reasons(matched, self._default))
+        return _combined([values for _, values, _ in matched], self._default, tuple(names), reasons)
 
-    def _judge(self, facts: Facts) -> Iterator[tuple[_Rule, Outcome, str]]:
+    def _judge(self, facts: Facts) -> Iterator[_Judged]:
         look = Look(facts, self._words)
         # Only what some condition reads is handed over: converting the texts is the dearest step.
         record = {name: facts[name] for name in self._fields}
@@ -116,15 +123,17 @@ class Rules:
         last: str | None = None
         for rule in self._rules:
             if last is not None:
-                yield rule, Outcome.SKIPPED, f"{last} matched before and does not continue"
+                yield rule, Outcome.SKIPPED, f"{last} matched before and does not continue", ()
                 continue
+            found: tuple[str, ...] = ()
             if rule.when is None:
                 outcome, why = Outcome.MATCHED, "has no condition"
             else:
                 outcome, why = look.evaluate(rule.when, context)
+                found = look.found
             if outcome is Outcome.MATCHED and not rule.goes_on:
                 last = rule.name
-            yield rule, outcome, why
+            yield rule, outcome, why, found
 
 
 def _values(actions: Actions) -> Mapping[str, Any]:
@@ -137,8 +146,33 @@ def _values(actions: Actions) -> Mapping[str, Any]:
     return values
 
 
+def _reasons(
+    matched: Iterable[tuple[str, Mapping[str, Any], tuple[str, ...]]], default: Mapping[str, Any]
+) -> Iterator[Reason]:
+    """Which rules a field is as it is because of: of a list all that add to it, else the first."""
+    settled: set[str] = set()
+    for name, values, found in matched:
+        sets = {field: values[field] for field in _JUDGED if field in values}
+        sets = {
+            field: value for field, value in sets.items() if isinstance(value, tuple) or field not in settled
+        }
+        settled |= sets.keys()
+        if sets:
+            yield Reason(name, _as_json(sets), found)
+    left = {field: default[field] for field in _JUDGED if field in default and field not in settled}
+    if left:
+        yield Reason("", _as_json(left))
+
+
+def _as_json(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
 def _combined(
-    matched: Sequence[Mapping[str, Any]], default: Mapping[str, Any], names: tuple[str, ...]
+    matched: Sequence[Mapping[str, Any]],
+    default: Mapping[str, Any],
+    names: tuple[str, ...],
+    reasons: tuple[Reason, ...],
 ) -> Decision:
     values: dict[str, Any] = {}
     for setting in matched:
@@ -150,7 +184,7 @@ def _combined(
     values = {**default, **values}
     if values.get("acknowledgement") is False:
         values["acknowledgement"] = None
-    return Decision(**values, rules=names)
+    return Decision(**values, rules=names, reasons=reasons)
 
 
 #: An ordinary message: what every condition is tried on before it is accepted.

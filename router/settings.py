@@ -32,7 +32,7 @@ TemplateName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,63}
 
 
 class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Actions(_Settings):
@@ -62,6 +62,10 @@ class RuleSettings(_Settings):
     name: Name = Field(description="Name in decisions and explanations; no colon.")
     when: str | None = Field(
         default=None, description="Condition in CEL over `record`; a rule without one always matches."
+    )
+    because: Mapping[str, Word] = Field(
+        default_factory=dict,
+        description="What it says to those who read the judgement, by language (`en`, `zh`); default: its name.",
     )
     set: Actions = Field(default=Actions(), description="What it sets.")
     goes_on: bool = Field(

@@ -39,6 +39,11 @@ class Worktime:
         # One office's days are asked for again and again, a year of them at most.
         self._periods = lru_cache(maxsize=2048)(self._periods_of)
 
+    @property
+    def zone(self) -> ZoneInfo:
+        """The office's time zone."""
+        return self._zone
+
     # ---- days
 
     def hours(self, day: date) -> tuple[Hours, ...]:

@@ -1,0 +1,186 @@
+"""Settings of the office: when it works, which departments there are, and how long each stage may take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from model.decision import Urgency
+from model.secret import Secret
+from router.hours import Span, SpanText, WorktimeSettings
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+Address = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)]
+
+
+class TellSettings(_Settings):
+    """How somebody is told of deadlines."""
+
+    email: Sequence[Address] = Field(default=(), description="Addresses of mail.")
+    webhook: Secret | None = Field(
+        default=None, description="Where to post a JSON object with `text` and `records`."
+    )
+    wecom: Secret | None = Field(
+        default=None, description="Address of a WeCom group robot [企业微信群机器人], with its key."
+    )
+
+    def ways(self) -> list[tuple[str, str]]:
+        """The ways with, of mail, their addresses."""
+        found = [("email", one) for one in self.email]
+        return found + [(name, "") for name in ("webhook", "wecom") if getattr(self, name) is not None]
+
+
+class DepartmentSettings(_Settings):
+    """One department."""
+
+    title: Mapping[str, Word] = Field(
+        default_factory=dict, description="What it is called, by language (`en`, `zh`); default: its name."
+    )
+    natures: Sequence[Word] = Field(default=(), description="What it is responsible for.")
+    members: Sequence[Word] = Field(default=(), description="Who belongs to it.")
+    tell: TellSettings = Field(
+        default=TellSettings(),
+        description="How it is told of deadlines; without a way the coordinator is told instead.",
+    )
+
+
+class SolveSettings(_Settings):
+    """How long a solution may take, by urgency, from the registration."""
+
+    urgent: SpanText = Field(default=Span(1, "working day"), description="Urgent matters [紧急].")
+    important: SpanText = Field(default=Span(1, "week"), description="Important matters [重要].")
+    normal: SpanText = Field(default=Span(2, "week"), description="All others [一般].")
+
+    def of(self, urgency: Urgency) -> Span:
+        """The span of an urgency."""
+        span: Span = getattr(self, urgency.value)
+        return span
+
+
+class StageSettings(_Settings):
+    """How long each stage may take."""
+
+    hand_over: SpanText = Field(
+        default=Span(1, "working day"), description="From registration until a department has it."
+    )
+    analyse: SpanText = Field(
+        default=Span(2, "working day"), description="From hand-over until the department has looked into it."
+    )
+    solve: SolveSettings = Field(default=SolveSettings(), description="From registration until it is solved.")
+    answer: SpanText = Field(
+        default=Span(1, "working day"), description="From the solution until the customer is answered."
+    )
+
+
+class AskSettings(_Settings):
+    """What happens while a customer is asked for what is missing; the clock stands still meanwhile."""
+
+    remind_after: SpanText = Field(
+        default=Span(2, "working day"), description="When they are asked once more."
+    )
+    go_on_after: SpanText = Field(
+        default=Span(5, "working day"), description="When the work goes on without an answer."
+    )
+
+
+class FollowUpSettings(_Settings):
+    """Whether customers who were answered are satisfied [回访]."""
+
+    ask_after: SpanText = Field(
+        default=Span(1, "working day"), description="How long after the answer they are asked."
+    )
+    close_after: SpanText = Field(
+        default=Span(1, "week"), description="How long after the question the record is closed by itself."
+    )
+    good_from: int = Field(default=4, ge=2, le=5, description="Marks from this on, of 5, count as satisfied.")
+
+
+class EscalationSettings(_Settings):
+    """Who is told when a deadline comes near or passed: the department, then the coordinator, then the supervision."""
+
+    channel: str | None = Field(
+        default=None,
+        description="The channel of the kind `email` that sends digests; needed for those by mail.",
+    )
+    before: SpanText = Field(
+        default=Span(4, "working hour"), description="The department is told this long before a deadline."
+    )
+    long_after: SpanText = Field(
+        default=Span(1, "working day"), description="The supervision is told this long after a deadline."
+    )
+    every: timedelta = Field(
+        default=timedelta(minutes=30),
+        ge=timedelta(seconds=1),
+        description="How often it is looked; what is new by then goes in one message to each.",
+    )
+    lines: int = Field(
+        default=100, ge=1, le=500, description="How many records a digest names; of more it tells the number."
+    )
+    language: Literal["en", "zh-CN"] = Field(default="en", description="Language of the digests.")
+    supervision: TellSettings = Field(default=TellSettings(), description="How the supervision is told.")
+
+
+class OfficeSettings(_Settings):
+    """The office that handles what comes in; without departments records are answered at one desk."""
+
+    worktime: WorktimeSettings = Field(
+        default_factory=WorktimeSettings, description="When the office works; deadlines count its days."
+    )
+    departments: Mapping[Name, DepartmentSettings] = Field(
+        default_factory=dict, description="Who handles records, by name."
+    )
+    coordinator: Name | None = Field(
+        default=None,
+        description="The department that gets what others return again and again; needed with departments.",
+    )
+    returns: int = Field(
+        default=2,
+        ge=1,
+        le=20,
+        description="How often a record may be returned before the coordinator has it.",
+    )
+    stages: StageSettings = Field(default_factory=StageSettings, description="How long each stage may take.")
+    ask: AskSettings | None = Field(
+        default=None,
+        description="Stop the clock while a customer is asked for what is missing; `{}` takes the defaults.",
+    )
+    follow_up: FollowUpSettings | None = Field(
+        default=None,
+        description="Ask customers who were answered whether they are satisfied; `{}` takes the defaults.",
+    )
+    escalation: EscalationSettings | None = Field(
+        default=None, description="Tell of deadlines that come near or passed; `{}` takes the defaults."
+    )
+    look_every: float = Field(
+        default=5.0, ge=0.05, le=3600, description="How often it is looked what is to be done, seconds."
+    )
+
+    @model_validator(mode="after")
+    def _coordinated(self) -> Self:
+        if self.escalation is not None and self.departments:
+            self._told(self.escalation)
+        if self.departments and self.coordinator not in self.departments:
+            known = ", ".join(self.departments)
+            raise ValueError(f"coordinator: name one of the departments ({known})")
+        return self
+
+    def _told(self, escalation: EscalationSettings) -> None:
+        coordinator = self.departments.get(self.coordinator or "")
+        if coordinator is not None and not coordinator.tell.ways():
+            raise ValueError(
+                f"departments.{self.coordinator}.tell: say how the coordinator is told of deadlines, or leave"
+                " escalation out"
+            )
+        told = [escalation.supervision, *(one.tell for one in self.departments.values())]
+        if escalation.channel is None and any(one.email for one in told):
+            raise ValueError("escalation.channel: name the channel of the kind email that sends the digests")
