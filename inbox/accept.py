@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -81,6 +82,14 @@ class Acceptor:
         if not self._store.embedded:
             ring, now = self._ids.new(), self._clock.now()
             await self._store.run(lambda c: leases.ring(c, f"poll:{channel.name}", ring, now), "lease")
+
+    async def child(
+        self, channel: Channel, envelope: Envelope, parent: StoredEnvelope, now: datetime
+    ) -> NewEnvelope:
+        """The row of an envelope that another one holds: it arrived with that, and waits for its turn."""
+        row = await self._row(channel, envelope, now, claimed=False)
+        values = {**row.values, "parent": parent.id, "received_at": parent.received_at}
+        return replace(row, values=values)
 
     async def quarantine(self, channel: Channel, request: Request, reason: str) -> Accepted:
         """Keep a request that came from the source and cannot be read."""

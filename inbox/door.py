@@ -220,6 +220,7 @@ class Door:
             method=request.method,
             path=request.path,
             query=dict(request.query) if "?" in request.raw_path else {},
+            query_string=request.raw_path.partition("?")[2],
             headers={name.lower(): value for name, value in request.headers.items()},
             body=body,
             remote=client_address(request, self._proxies),

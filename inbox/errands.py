@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from connectors.channel import Channel
 from connectors.contract import Media, Profile
-from inbox import links
+from inbox import finding, links
 from inbox.placing import Reading
 from inbox.settings import InboxSettings
 from model.draft import Identity
@@ -56,9 +56,9 @@ class Updates(Protocol):
 
 
 def wanted(
-    reading: Reading, registration: Registration, channel: Channel | None, is_new: bool, made: Ids
+    reading: Reading, registration: Registration, channel: Channel | None, unknown: bool, made: Ids
 ) -> list[Insert]:
-    """The errands of a message: its named files, and its sender's profile where the person is new to us."""
+    """The errands of a message: its named files, and its sender's profile where the person is new or nameless."""
     if channel is None:
         return []
     found = []
@@ -67,7 +67,7 @@ def wanted(
             if file.reference is not None and file.sha256 is None:
                 found.append(_row(reading, registration, made, FILE, n, file.reference, None))
     person = reading.person
-    if is_new and channel.profiler is not None and person is not None:
+    if unknown and channel.profiler is not None and person is not None:
         found.append(_row(reading, registration, made, PROFILE, 0, person.value, person.kind))
     return found
 
@@ -107,6 +107,8 @@ class _Told:
     inserts: tuple[Insert, ...] = ()
     updates: tuple[Update, ...] = ()
     event: tuple[EventType, Mapping[str, Any]] | None = None
+    words: tuple[str, ...] = ()
+    """What the record is found by from now on."""
 
 
 class Runner:
@@ -270,7 +272,8 @@ class Runner:
             values["filename"] = media.filename[:255]
         where = {"record": errand.record, "envelope": errand.envelope, "n": errand.n}
         data = {"envelope": errand.envelope, "n": errand.n, "size": size, **values}
-        return _Told((), (Update("attachment", where, values),), (EventType.FILE_FETCHED, data))
+        told = (EventType.FILE_FETCHED, data)
+        return _Told((), (Update("attachment", where, values),), told, (media.filename or "",))
 
     async def _person(self, errand: Errand, person: Identity, profile: Profile) -> _Told:
         """Name and language where we have none, and the identities that the platform vouches for."""
@@ -297,7 +300,7 @@ class Runner:
                 more, moved, event = await self._same(contact, owner, one, evidence, now)
                 inserts += more
                 updates += moved
-        return _Told(tuple(inserts), tuple(updates), event)
+        return _Told(tuple(inserts), tuple(updates), event, (profile.name[:_NAME],))
 
     async def _same(
         self, contact: str, owner: str, one: Identity, evidence: str, now: datetime
@@ -374,7 +377,10 @@ class Runner:
                 inserts += [Insert("delivery", one) for one in planned.rows]
         held = False
         try:
-            held = await self._store.submit(Unit(guard, tuple(inserts), told.updates, label="errand"))
+            found = finding.of_text(errand.record, *told.words)
+            held = await self._store.submit(
+                Unit(guard, tuple(inserts), told.updates, found=found, label="errand")
+            )
         finally:
             self._outbox.release(planned, held)
         if held and self._count:

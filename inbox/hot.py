@@ -24,8 +24,10 @@ class Hot:
 class HotQueue:
     """A bounded queue with places that are reserved before the store is asked."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, room: int = 16_777_216) -> None:
         self._size = size
+        self._room = room
+        """Bytes of raw messages that may be kept; those of later ones are fetched from the database."""
         self._reserved = 0
         self._items: deque[Hot] = deque()
         self._ready = asyncio.Event()
@@ -51,6 +53,11 @@ class HotQueue:
     def put(self, hot: Hot) -> None:
         """Fill a reserved place."""
         self._reserved -= 1
+        size = len(hot.raw or b"")
+        if size > self._room:
+            hot = Hot(hot.envelope, None)
+        else:
+            self._room -= size
         self._items.append(hot)
         self._ready.set()
 
@@ -67,4 +74,6 @@ class HotQueue:
                     await self._ready.wait()
             except TimeoutError:
                 return []
-        return [self._items.popleft() for _ in range(min(limit, len(self._items)))]
+        taken = [self._items.popleft() for _ in range(min(limit, len(self._items)))]
+        self._room += sum(len(hot.raw) for hot in taken if hot.raw)
+        return taken

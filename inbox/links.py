@@ -19,7 +19,7 @@ from store.units import Insert, Update
 def learn(reading: Reading, registration: Registration, found: Findings, made: Ids) -> list[Insert]:
     """The new identities of the contact, and proposals where another contact has them."""
     contact, at = registration.contact, registration.at
-    if contact is None or reading.draft.automatic or reading.draft.signal:
+    if contact is None or reading.draft.automatic or reading.draft.signal or reading.draft.weak:
         return []
     inserts: list[Insert] = []
     for one in reading.told:
@@ -38,7 +38,7 @@ def reachable_again(reading: Reading, registration: Registration, found: Finding
     refused = found.unreachable.get(contact or "", [])
     if contact is None or person is None or person.value not in refused or reading.draft.signal:
         return []
-    if reading.draft.automatic or reading.draft.bounce:
+    if reading.draft.automatic or reading.draft.bounce or reading.draft.weak:
         return []
     left = [one for one in refused if one != person.value]
     return [Update("contact", {"id": contact}, {"unreachable": left})]

@@ -1,67 +1,40 @@
-"""Processing: claimed envelopes are read, placed, decided upon and registered, a batch at a time."""
+"""Processing: claimed envelopes are read, placed, decided upon and registered, a batch at a time, in lanes.
+
+What a batch goes through is elsewhere: `inbox.unpack` reads it, `inbox.batch` registers it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any, Protocol
+from datetime import datetime
+from typing import Any
 
 from connectors.channel import Channel
-from inbox import calls, errands, links, placing, registering, reports, talks
+from inbox.aside import Aside
+from inbox.batch import Outbox, Registrar, Step
 from inbox.hot import Hot, HotQueue
-from inbox.placing import File, Reading
-from inbox.reading import Reader, Slow
+from inbox.reading import Reader
 from inbox.settings import InboxSettings
-from model.decision import Decision, Urgency
-from model.delivery import LOOPS, Purpose
-from model.draft import Draft, Part
+from inbox.split import MakeChild, Splitter
+from inbox.unpack import Unpacker
+from model.decision import Decision
+from model.delivery import Purpose
 from model.envelope import StoredEnvelope
-from model.failures import Malformed
-from model.imported import UNTOLD
-from model.registration import Planned, Registration
-from model.states import DeliveryState, EnvelopeState, RecordState
-from model.tools import Clock, Ids, Log, Spooled
-from normalizer import own
-from router.facts import facts
+from model.states import EnvelopeState, RecordState
+from model.tools import Clock, Ids, Log
 from router.rules import Rules
-from store import envelopes, lookups
+from store import envelopes
 from store.errors import StoreBusy
-from store.lookups import Findings, Questions
 from store.store import Store
-from store.units import Unit
 
-#: How long the counts of the last hour's automatic messages, all and by domain, may be old, seconds.
-_TOTAL_AGE = 10.0
-#: Raw bytes up to this size are fetched for a whole batch together.
-_SMALL = 65_536
 #: How soon a batch is tried again that the store could not take: doubled up to the last, seconds.
 _AGAIN_FIRST, _AGAIN_LAST = 0.5, 10.0
 #: How often a batch that lets the doors go first looks whether it still must, seconds.
 _GLANCE = 0.02
-#: How soon a report of a message not known yet is looked at again: at first, and at the last, seconds.
-_REPORT_AGAIN, _REPORT_LAST = 0.5, 15.0
-#: What a colleague may call a matter.
-_URGENCIES = frozenset(Urgency)
 #: Batches at work at the same time: while one waits for its commit the next is read.
 _LANES = 2
-
-
-class Outbox(Protocol):
-    """What processing needs from the way out."""
-
-    def plan(self, registration: Registration) -> Planned:
-        """The deliveries to commit with a record; may reserve places for those that are sent at once."""
-
-    def release(self, planned: Planned, committed: bool) -> None:
-        """Send what was planned, or let go of the reserved places when it was not committed."""
-
-
-#: Called with each registration once it is durable.
-Step = Callable[[Registration], None]
 
 
 class Processor:
@@ -82,6 +55,8 @@ class Processor:
         log: Log,
         after_message: Callable[[RecordState], RecordState],
         after_delivery: Callable[[RecordState, Purpose], RecordState],
+        child: MakeChild,
+        deadlines: Callable[[Decision, datetime], Mapping[str, datetime]] = lambda decision, at: {},
         steps: Sequence[Step] = (),
         errand: Callable[[], None] = lambda: None,
         hook: Callable[[str], None] | None = None,
@@ -90,36 +65,41 @@ class Processor:
         nothing_rides: Callable[[str], None] = lambda envelope: None,
     ) -> None:
         self._store = store
-        self._channels = channels
         self._hot = hot
         self._reader = reader
-        self._outbox = outbox
         self._settings = settings
-        self._rules = rules
         self._clock = clock
         self._ids = ids
         self._log = log
-        self._after_message = after_message
-        self._after_delivery = after_delivery
-        self._steps = steps
-        self._errand = errand
-        self._hook = hook
-        self._count = count
         self._pressure = pressure
-        self._nothing_rides = nothing_rides
-        """Tells the door of an envelope that waits for an acknowledgement that none will come."""
-        self._total = 0
-        self._total_at = float("-inf")
-        self._domains: dict[str, int] = {}
-        """What went to each mail domain in the last hour, as old as the total: a domain may have very many."""
-        self._looping: dict[str, int] = {}
-        """What each mail domain did not get in the last hour, as rounds of a loop; as old as the others."""
+        self._aside = Aside(store, clock=clock, log=log, count=count, nothing_rides=nothing_rides)
+        splitter = Splitter(store, channels, self._aside, child=child, clock=clock, wake=hot.wake)
+        self._unpacker = Unpacker(store, channels, reader, self._aside, splitter, log=log, hook=hook)
+        self._registrar = Registrar(
+            store,
+            channels,
+            outbox,
+            settings,
+            self._aside,
+            rules=rules,
+            clock=clock,
+            ids=ids,
+            after_message=after_message,
+            after_delivery=after_delivery,
+            deadlines=deadlines,
+            steps=steps,
+            errand=errand,
+            count=count,
+            nothing_rides=nothing_rides,
+        )
         self._stopping = False
         self._contents: set[str] = set()
         """Fingerprints of what is being processed: of equal content the second must find the first."""
         self._done = asyncio.Condition()
         self._apart: deque[Hot] = deque()
         """Those that are slow to read and wait for the lane of their own."""
+        self._scans: deque[Hot] = deque()
+        """Those of kinds that are slow by their nature: neither may wait for the other."""
         self._patient: set[str] = set()
         """Envelopes that have all the time there is to be read: nobody waits behind them."""
         self.working: set[str] = set()
@@ -133,7 +113,9 @@ class Processor:
             for _ in range(_LANES):
                 group.create_task(self._lane())
             group.create_task(self._careful_lane())
-            group.create_task(self._slow_lane())
+            group.create_task(self._slow_lane(self._apart))
+            for _ in range(self._settings.slow_workers):
+                group.create_task(self._slow_lane(self._scans))
 
     def stop(self) -> None:
         """Finish what is in hand and end."""
@@ -168,12 +150,12 @@ class Processor:
             else:
                 await self._idle(poll)
 
-    async def _slow_lane(self) -> None:
+    async def _slow_lane(self, line: deque[Hot]) -> None:
         """One at a time, what takes long to read."""
         poll = self._settings.poll.total_seconds()
         while not self._stopping:
-            if self._apart:
-                await self._patiently(self._apart.popleft())
+            if line:
+                await self._patiently(line.popleft())
             else:
                 await self._idle(poll)
 
@@ -217,11 +199,6 @@ class Processor:
             return []
         return [Hot(one, None) for one in found]
 
-    async def _small_ones(self, batch: Sequence[Hot]) -> Mapping[str, bytes]:
-        """Raw bytes by digest, of those small enough to be all in memory at once and not yet there."""
-        small = [hot.envelope for hot in batch if hot.raw is None and hot.envelope.size <= _SMALL]
-        return await self._store.load_blobs([one.blob for one in small]) if small else {}
-
     async def _safely(self, batch: Sequence[Hot]) -> None:
         """Process a batch; again while the store cannot take it, until told to stop."""
         self.working.update(hot.envelope.id for hot in batch)
@@ -231,7 +208,7 @@ class Processor:
                 await self._idle(wait)
                 wait = min(wait * 2, _AGAIN_LAST)
         finally:
-            apart = {hot.envelope.id for hot in self._apart}
+            apart = {hot.envelope.id for hot in (*self._apart, *self._scans)}
             self.working.difference_update({hot.envelope.id for hot in batch} - apart)
 
     async def _tried(self, batch: Sequence[Hot]) -> bool:
@@ -254,7 +231,7 @@ class Processor:
             self._log.error("envelope.failed", envelope=batch[0].envelope.id, exc_info=error)
             reason = f"an error of ours: {type(error).__name__}"
             try:
-                await self._set_aside(batch[0].envelope, EnvelopeState.QUARANTINED, reason)
+                await self._aside.put(batch[0].envelope, EnvelopeState.QUARANTINED, reason)
             except StoreBusy:
                 return False
         return True
@@ -287,272 +264,9 @@ class Processor:
         return later
 
     async def _process(self, batch: Sequence[Hot]) -> None:
-        readings = []
-        at_hand = await self._small_ones(batch)
-        for hot in batch:
-            try:
-                reading = await self._read(hot, at_hand)
-            except Slow:
-                self._apart.append(hot)
-                continue
-            if reading is not None:
-                readings.append(reading)
-        if not readings:
-            return
-        asked = placing.merge([self._questions(one) for one in readings])
-        now = self._clock.now()
-        total = await self._total_sent(now)
-        asked.domains -= self._domains.keys()
-        found = await self._store.read(lambda c: lookups.answer(c, asked, now))
-        self._domains |= dict.fromkeys(asked.domains, 0) | found.domain_hour
-        self._looping |= dict.fromkeys(asked.domains, 0) | found.domain_loops
-        found.domain_hour, found.domain_loops = self._domains, self._looping
-        ended = await asyncio.gather(
-            *(self._settle(one, found, total, now) for one in readings), return_exceptions=True
-        )
-        # Not before all have ended: who tries again must not meet one of them still under way.
-        for error in ended:
-            if isinstance(error, BaseException):
-                raise error
-
-    async def _read(self, hot: Hot, at_hand: Mapping[str, bytes]) -> Reading | None:
-        """Read one envelope; None when it was set aside."""
-        envelope = hot.envelope
-        raw: bytes | Path | None = hot.raw if hot.raw is not None else at_hand.get(envelope.blob)
-        if raw is None and self._reader.is_hostile(envelope.kind):
-            raw = await self._store.blob_file(envelope.blob)  # the worker reads it from there
-        if raw is None:
-            raw = await self._store.load_blob(envelope.blob)
-        channel = self._channels.get(envelope.channel)
-        options = channel.settings.reading() if channel else {}
-        if self._hook:
-            self._hook("process.before_read")
-        try:
-            if raw is None:
-                raise Malformed("its raw bytes are gone")
-            draft = await self._reader.read(envelope, raw, options, apart=envelope.id in self._patient)
-        except Malformed as error:
-            await self._set_aside(envelope, EnvelopeState.QUARANTINED, error.detail)
-            return None
-        except (StoreBusy, Slow):
-            raise
-        except Exception as error:
-            self._log.error("envelope.unreadable", envelope=envelope.id, exc_info=error)
-            await self._set_aside(
-                envelope, EnvelopeState.QUARANTINED, f"its reader failed: {type(error).__name__}"
-            )
-            return None
-        if draft.suspicious and not envelope.meta.get("released"):
-            await self._set_aside(envelope, EnvelopeState.HELD, draft.suspicious)
-            return None
-        files = tuple([await self._keep(part) for part in draft.parts])
-        # Of what people say in a chat; a mail's sender and a form's fields are known without.
-        given = own.given(draft.text) if draft.conversation and draft.text and not draft.automatic else ()
-        if envelope.meta.get(UNTOLD):
-            draft = replace(draft, mute=(UNTOLD, *draft.mute))
-        return Reading(envelope=envelope, draft=_without_bytes(draft), files=files, given=given)
-
-    async def _keep(self, part: Part) -> File:
-        if part.data is None:
-            omitted = part.omitted or (errands.PENDING if part.reference else None)
-            return File(part.filename, part.media_type, 0, None, part.content_id, omitted, part.reference)
-        sha256, size = await self._store.put_blob(part.data)
-        if isinstance(part.data, Spooled):
-            part.data.path.unlink(missing_ok=True)
-        return File(part.filename, part.media_type, size, sha256, part.content_id, part.omitted)
-
-    def _note_sent(self, planned: Planned) -> None:
-        for row in planned.rows:
-            if row["purpose"] == "acknowledgement":
-                self._total += 1
-                if (domain := row["domain"]) in self._domains:
-                    self._domains[domain] += row["state"] != "cancelled"
-                    self._looping[domain] += row["reason"] in LOOPS
-
-    async def _total_sent(self, now: datetime) -> int:
-        if self._clock.monotonic() - self._total_at > _TOTAL_AGE:
-            self._total = await self._store.read(lambda c: lookups.sent_in_the_last_hour(c, now))
-            self._total_at = self._clock.monotonic()
-            self._domains, self._looping = {}, {}
-        return self._total
-
-    async def _settle(self, reading: Reading, found: Findings, total: int, now: datetime) -> None:
-        """Place one reading and commit it with all its consequences."""
-        envelope, channel = reading.envelope, self._channels.get(reading.envelope.channel)
-        reading = calls.settled(reading, found, channel.settings if channel else None)
-        draft = reading.draft
-        told = self._told(reading, found) if draft.reports else []
-        if reports.early(draft.reports, told) and now - envelope.received_at < self._settings.report_wait:
-            await self._look_again(envelope, now)
-            return
-        inserts, updates = (
-            reports.settle(told, found, self._ids, now, envelope.kind, self._after_delivery)
-            if told
-            else ([], [])
-        )
-        opened, freed = (
-            talks.opened(reading, channel.settings, found, self._ids, now) if channel else ([], [])
-        )
-        inserts, updates = [*inserts, *opened, *calls.heard(reading)], [*updates, *freed]
-        in_burst = channel is not None and talks.in_burst(reading, channel.settings, found)
-        place = placing.place(reading, found, self._settings, self._store.secret, told, in_burst)
-        unknown = draft.reports and not told and not draft.full_text.strip()
-        # A report of no message of ours is nothing; an echo with words is what a colleague typed elsewhere.
-        if placing.says_nothing(draft) and (place is None or unknown):
-            unit = registering.ignore(reading, now, inserts, updates)
-            await self._end_unregistered(unit, envelope, wake=bool(freed))
-            return
-        burst = place is not None and place.why == "burst"
-        whole = await self._whole(draft, place.record.id) if place and burst else draft
-        decision = self._decided(whole, envelope)
-        if decision.hold and not envelope.meta.get("released"):
-            await self._set_aside(envelope, EnvelopeState.HELD, decision.hold)
-            return
-        contact = placing.contact_of(reading, found)
-        twin = None if place else placing.repeat_of(reading, found, contact)
-        registration = Registration(
-            envelope=envelope.id,
-            channel=envelope.channel,
-            kind=envelope.kind,
-            record=place.record.id if place else self._ids.new(),
-            reference=place.record.reference if place else envelope.reference,
-            conversation=reading.conversation,
-            contact=contact,
-            draft=draft,
-            decision=decision,
-            at=now,
-            joined=place is not None,
-            burst=burst,
-            acknowledged_before=place is not None and place.record.id in found.acknowledged,
-            repeat_recent=twin is not None and now - twin.received_at < self._settings.repeat_quiet,
-            party_to=found.destinations.get(place.record.id, ()) if place else (),
-            sent=placing.sent_to(draft, found, total),
-        )
-        is_new = contact is not None and contact not in found.contacts.values()
-        inserts += links.learn(reading, registration, found, self._ids)
-        updates += links.reachable_again(reading, registration, found)
-        inserts += (asked := errands.wanted(reading, registration, channel, is_new, self._ids))
-        planned, held = self._outbox.plan(registration), False
-        if freed:
-            planned = replace(planned, wake=True)
-        try:
-            if place:
-                state = RecordState(place.record.state)
-                if not draft.signal:
-                    state = self._after_message(state)
-                if burst:
-                    state = talks.state_after(state, decision)
-                    updates += talks.grown(place.record.id, RecordState(place.record.state), whole, decision)
-                unit = registering.join(reading, registration, planned.rows, place, state, self._ids)
-            else:
-                unit = registering.register(reading, registration, planned.rows, twin, self._ids)
-            if channel is not None and channel.settings.burst and not draft.signal:
-                updates += talks.heard(reading)
-            if inserts or updates:
-                unit = replace(unit, inserts=(*unit.inserts, *inserts), updates=(*unit.updates, *updates))
-            held = await self._submit(unit)
-        finally:
-            self._outbox.release(planned, held)
-        if held:
-            self._note_sent(planned)
-            if self._count:
-                self._count(envelope.channel, "joined" if place else "registered")
-            if asked:
-                self._errand()
-            for step in self._steps:
-                step(registration)
-            if not any(_rides(row, envelope) for row in planned.rows):
-                self._nothing_rides(envelope.id)
-
-    def _questions(self, reading: Reading) -> Questions:
-        asked = placing.ask(reading, self._store.secret)
-        calls.ask(reading, asked)
-        channel = self._channels.get(reading.envelope.channel)
-        if channel is not None:
-            talks.ask(reading, channel.settings, asked)
-        return asked
-
-    def _decided(self, draft: Draft, envelope: StoredEnvelope) -> Decision:
-        rules = self._rules()
-        decision = rules.decide(
-            facts(
-                draft,
-                channel=envelope.channel,
-                kind=envelope.kind,
-                received_at=envelope.received_at,
-                limit=rules.text_limit,
-            )
-        )
-        return replace(decision, urgency=Urgency(draft.urgency)) if draft.urgency in _URGENCIES else decision
-
-    async def _whole(self, draft: Draft, record: str) -> Draft:
-        """What somebody said in several short messages, as one."""
-        names = ("text", "full_text")
-        before = await self._store.read(lambda c: envelopes.record_content(c, record, names))
-        return replace(
-            draft,
-            text="\n".join(filter(None, (before["text"], draft.text))),
-            full_text="\n".join(filter(None, (before["full_text"], draft.full_text))),
-        )
-
-    def _told(self, reading: Reading, found: Findings) -> list[reports.Told]:
-        kind = reading.envelope.kind
-
-        def same_kind(target: str) -> bool:
-            channel = self._channels.get(target)
-            return target == reading.envelope.channel or (channel is not None and channel.kind == kind)
-
-        return reports.match(
-            reading.draft.reports,
-            found,
-            channel=reading.envelope.channel,
-            same_kind=same_kind,
-            secret=self._store.secret,
-        )
-
-    async def _look_again(self, envelope: StoredEnvelope, now: datetime) -> None:
-        """Put back a report that speaks of a message not known yet; soon at first, then less often."""
-        age = (now - envelope.received_at).total_seconds()
-        until = now + timedelta(seconds=min(max(age, _REPORT_AGAIN), _REPORT_LAST))
-        await self._submit(registering.postpone(envelope, until, now))
-        self._nothing_rides(envelope.id)
-
-    async def _end_unregistered(self, unit: Unit, envelope: StoredEnvelope, *, wake: bool) -> None:
-        held = await self._submit(unit)
-        if held and self._count:
-            self._count(envelope.channel, EnvelopeState.IGNORED.value)
-        self._outbox.release(Planned(wake=wake), held)
-        self._nothing_rides(envelope.id)
-
-    async def _submit(self, unit: Unit) -> bool:
-        return await self._store.submit(unit)
-
-    async def _set_aside(self, envelope: StoredEnvelope, state: EnvelopeState, reason: str) -> None:
-        if not await self._submit(registering.set_aside(envelope, state, reason, self._clock.now())):
-            return  # its claim was lost: whoever has it now decides
-        self._log.warning(
-            f"envelope.{state.value}",
-            envelope=envelope.id,
-            channel=envelope.channel,
-            reference=envelope.reference,
-        )
-        if self._count:
-            self._count(envelope.channel, state.value)
-        self._nothing_rides(envelope.id)
-
-
-def _rides(row: Mapping[str, Any], envelope: StoredEnvelope) -> bool:
-    """Whether a planned delivery may still go on the answer to its own envelope."""
-    rides: bool = (
-        row["purpose"] == Purpose.ACKNOWLEDGEMENT
-        and row["target"] == envelope.channel
-        and row["state"] != DeliveryState.CANCELLED
-    )
-    return rides
-
-
-def _without_bytes(draft: Draft) -> Draft:
-    """The bytes of attachments are in the store by now; nothing later needs them in memory."""
-    if not draft.parts:
-        return draft
-    return replace(draft, parts=tuple(replace(part, data=None) for part in draft.parts))
+        patient = all(hot.envelope.id in self._patient for hot in batch)
+        readings, slow = await self._unpacker.read(batch, patient=patient)
+        for hot in slow:
+            (self._scans if self._reader.is_slow(hot.envelope.kind) else self._apart).append(hot)
+        if readings:
+            await self._registrar.register(readings)

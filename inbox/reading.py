@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import sys
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,22 +29,28 @@ class Reader:
     """Reads one envelope after another; workers start when needed and end when idle.
 
     What takes longer than `reader_patience` is given up with Slow, and read again with the whole
-    `reader_deadline` when its turn comes apart: a place of its own, beside those of all others.
+    `reader_deadline` when its turn comes apart: a place of its own, beside those of all others. Kinds that are slow by
+    their nature are read apart from the beginning, by workers of their own, with `page_deadline` for each piece.
     """
 
     def __init__(self, settings: InboxSettings, readers: Mapping[str, ReaderSpec], spool: Path) -> None:
         self._settings = settings
         self._readers = readers
+        self._plain = _Pool(spool, settings.reader_workers, settings.reader_idle)
+        self._slow = _Pool(spool, settings.slow_workers, settings.slow_reader_idle)
+        self._drawing = _Pool(spool, 1, settings.slow_reader_idle)
         self._spool = spool
-        self._free: list[_Worker] = []
-        self._places = asyncio.Semaphore(settings.reader_workers)
         self._apart = asyncio.Semaphore(1)
-        self._reaper: asyncio.Task[None] | None = None
 
     def is_hostile(self, kind: str) -> bool:
         """Whether envelopes of that kind are read in a worker, which takes large ones from their file."""
         spec = self._readers.get(kind)
         return spec is not None and spec.hostile
+
+    def is_slow(self, kind: str) -> bool:
+        """Whether envelopes of that kind take seconds by their nature, and have a lane of their own."""
+        spec = self._readers.get(kind)
+        return spec is not None and spec.slow
 
     async def read(
         self, envelope: StoredEnvelope, raw: bytes | Path, options: Mapping[str, Any], *, apart: bool = False
@@ -52,9 +60,7 @@ class Reader:
         Raises Malformed when nothing can be made of it, or it killed its reader; Slow when it takes long and is
         not read apart already.
         """
-        spec = self._readers.get(envelope.kind)
-        if spec is None:
-            raise Malformed(f"this release has no reader for kind {envelope.kind}")
+        spec = self._spec(envelope)
         if not spec.hostile:
             return spec.load()(
                 Source(
@@ -66,51 +72,105 @@ class Reader:
                     options=options,
                 )
             )
-        header = {
-            "kind": envelope.kind,
-            "media_type": envelope.media_type,
-            "received_at": envelope.received_at.isoformat(),
-            "sent_at": envelope.sent_at.isoformat() if envelope.sent_at else None,
-            "meta": dict(envelope.meta),
-            "options": dict(options),
-            "path": str(raw) if isinstance(raw, Path) else None,
-        }
-        question = worker.frame(header, raw if isinstance(raw, bytes) else b"")
-        async with self._apart if apart else self._places:
-            return await self._in_worker(question, apart)
-
-    async def _in_worker(self, question: bytes, apart: bool) -> Draft:
-        limit = self._settings.reader_deadline
-        if not apart:
-            limit = min(limit, self._settings.reader_patience)
-        used = bool(self._free)
-        one = self._free.pop() if used else await _Worker.start(self._spool)
-        try:
-            async with asyncio.timeout(self._settings.reader_deadline.total_seconds()) as timer:
-                answer = await one.ask(question)
-                if not answer:  # the reader is loaded: from here on the time is the envelope's
-                    timer.reschedule(asyncio.get_running_loop().time() + limit.total_seconds())
-                    answer = await one.answer()
-        except TimeoutError:
-            await one.kill()
-            if limit < self._settings.reader_deadline:
-                raise Slow from None
-            raise Malformed(f"reading it took longer than {limit.total_seconds():g} s") from None
-        except (EOFError, ConnectionError):
-            await one.kill()
-            if used:
-                # It may have died while nobody read: only a fresh one proves that this envelope kills.
-                return await self._in_worker(question, apart)
-            raise Malformed("the reader died on it") from None
-        except BaseException:
-            await one.kill()
-            raise
-        self._free.append(one)
-        self._watch()
-        tree = orjson.loads(answer)
-        if "malformed" in tree:
-            raise Malformed(tree["malformed"])
+        if spec.slow and not apart:
+            raise Slow
+        question = _question(envelope, raw, options)
+        if spec.slow:
+            limits = (self._settings.page_deadline, self._settings.page_deadline)
+            answer = await self._slow.ask(question, spec, *limits, deaths=2)
+        else:
+            whole = self._settings.reader_deadline
+            limit = whole if apart else min(whole, self._settings.reader_patience)
+            gate = self._apart if apart else self._plain.places
+            answer = await self._plain.ask(question, spec, whole, limit, gate=gate)
         return transfer.load(answer, self._spool)
+
+    async def picture(
+        self, envelope: StoredEnvelope, raw: bytes | Path, options: Mapping[str, Any], page: int
+    ) -> bytes:
+        """One page of an envelope as a JPEG, for a person to look at; page 0 is the first.
+
+        LookupError when its kind has no pages; Malformed when that page cannot be drawn.
+        """
+        spec = self._spec(envelope)
+        if spec.picture is None:
+            raise LookupError(f"an envelope of kind {envelope.kind} has no pages to be drawn")
+        limit = self._settings.page_deadline
+        answer = await self._drawing.ask(_question(envelope, raw, options, page=page), spec, limit, limit)
+        return base64.b64decode(orjson.loads(answer)["picture"])
+
+    def _spec(self, envelope: StoredEnvelope) -> ReaderSpec:
+        spec = self._readers.get(envelope.kind)
+        if spec is None:
+            raise Malformed(f"this release has no reader for kind {envelope.kind}")
+        return spec
+
+    async def close(self) -> None:
+        for pool in (self._plain, self._slow, self._drawing):
+            await pool.close()
+
+
+def _question(envelope: StoredEnvelope, raw: bytes | Path, options: Mapping[str, Any], **more: Any) -> bytes:
+    header = {
+        "kind": envelope.kind,
+        "media_type": envelope.media_type,
+        "received_at": envelope.received_at.isoformat(),
+        "sent_at": envelope.sent_at.isoformat() if envelope.sent_at else None,
+        "meta": dict(envelope.meta),
+        "options": dict(options),
+        "path": str(raw) if isinstance(raw, Path) else None,
+        **more,
+    }
+    return worker.frame(header, raw if isinstance(raw, bytes) else b"")
+
+
+class _Pool:
+    """Workers for one sort of work: started when needed, at most so many at a time, ended when idle."""
+
+    def __init__(self, spool: Path, places: int, idle: timedelta) -> None:
+        self._spool = spool
+        self._idle = idle
+        self._free: list[_Worker] = []
+        self._reaper: asyncio.Task[None] | None = None
+        self.places = asyncio.Semaphore(places)
+
+    async def ask(
+        self,
+        question: bytes,
+        spec: ReaderSpec,
+        loading: timedelta,
+        limit: timedelta,
+        *,
+        gate: asyncio.Semaphore | None = None,
+        deaths: int = 1,
+    ) -> bytes:
+        """The answer to a question. `loading` is for the reader to be there, `limit` for each piece of its work.
+
+        Malformed when it dies on it `deaths` times, each time a fresh one; Slow when a limit shorter than `loading`
+        is over.
+        """
+        async with gate or self.places:
+            while True:
+                used = bool(self._free)
+                one = self._free.pop() if used else await _Worker.start(self._spool, spec)
+                try:
+                    answer = await _ask(one, question, loading, limit)
+                except (EOFError, ConnectionError):
+                    await one.kill()
+                    # It may have died while nobody read: only fresh ones prove that this envelope kills.
+                    deaths -= not used
+                    if deaths:
+                        continue
+                    raise Malformed("the reader died on it") from None
+                except BaseException:
+                    await one.kill()
+                    raise
+                self._free.append(one)
+                self._watch()
+                tree = orjson.loads(answer)
+                if "malformed" in tree:
+                    raise Malformed(tree["malformed"])
+                return answer
 
     def _watch(self) -> None:
         """End idle workers after a while: a parser's memory is not worth keeping."""
@@ -119,7 +179,7 @@ class Reader:
         self._reaper = asyncio.create_task(self._reap())
 
     async def _reap(self) -> None:
-        await asyncio.sleep(self._settings.reader_idle.total_seconds())
+        await asyncio.sleep(self._idle.total_seconds())
         await self._end_all()
 
     async def _end_all(self) -> None:
@@ -135,6 +195,22 @@ class Reader:
         await self._end_all()
 
 
+async def _ask(one: _Worker, question: bytes, loading: timedelta, limit: timedelta) -> bytes:
+    """One try at one worker. Every sign of life before the answer starts the time anew."""
+    clock = asyncio.get_running_loop().time
+    try:
+        async with asyncio.timeout(loading.total_seconds()) as timer:
+            answer = await one.ask(question)
+            while not answer:  # the reader is loaded, or done with a piece: the time is the next piece's
+                timer.reschedule(clock() + limit.total_seconds())
+                answer = await one.answer()
+            return answer
+    except TimeoutError:
+        if limit < loading:
+            raise Slow from None
+        raise Malformed(f"reading it took longer than {limit.total_seconds():g} s") from None
+
+
 class _Worker:
     """One worker process and its pipes."""
 
@@ -142,12 +218,14 @@ class _Worker:
         self._process = process
 
     @classmethod
-    async def start(cls, spool: Path) -> _Worker:
+    async def start(cls, spool: Path, spec: ReaderSpec) -> _Worker:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "inbox.worker",
             str(spool),
+            str(spec.memory),
+            str(spec.nice),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=1 << 20,

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from inbox import talks
 from inbox.placing import Place, Reading
 from model import ids
+from model.decision import Decision
 from model.delivery import Outcome
 from model.draft import Draft
 from model.envelope import StoredEnvelope
@@ -28,9 +30,16 @@ def close(envelope: StoredEnvelope, state: EnvelopeState, at: datetime, **more: 
     return Guard("envelope", {"id": envelope.id, "claim": envelope.claim}, values)
 
 
-def set_aside(envelope: StoredEnvelope, state: EnvelopeState, reason: str, at: datetime) -> Unit:
-    """Held, quarantined or ignored, with the reason."""
-    return Unit(close(envelope, state, at, reason=reason[:1000]), label=f"process.{state.value}")
+def set_aside(
+    envelope: StoredEnvelope,
+    state: EnvelopeState,
+    reason: str,
+    at: datetime,
+    shown: Mapping[str, Any] | None = None,
+) -> Unit:
+    """Held, quarantined or ignored, with the reason; `shown` is kept for the person who must look."""
+    more: dict[str, Any] = {"meta": {**envelope.meta, "shown": dict(shown)}} if shown else {}
+    return Unit(close(envelope, state, at, reason=reason[:1000], **more), label=f"process.{state.value}")
 
 
 def ignore(reading: Reading, at: datetime, inserts: Sequence[Insert], updates: Sequence[Update]) -> Unit:
@@ -83,17 +92,11 @@ def register(
     inserts += _files(reading, registration.record)
     inserts += _thread(reading, registration)
     inserts += [Insert("delivery", row) for row in deliveries]
-    data: dict[str, Any] = {
-        "channel": envelope.channel,
-        "urgency": decision.urgency.value,
-        "nature": list(decision.nature),
-        "department": decision.department,
-        "in_scope": decision.in_scope,
-        "rules": list(decision.rules),
-    }
+    data: dict[str, Any] = {"channel": envelope.channel, **judged(decision), "rules": list(decision.rules)}
     if twin:
         data["repeat_of"] = twin.record
     inserts.append(event(made, EventType.REGISTERED, registration, data))
+    inserts += _corrections(envelope, registration, made)
     for row in deliveries:
         if row["state"] == DeliveryState.DELIVERED.value:
             inserts += _carried_out(row, registration, made)
@@ -101,6 +104,28 @@ def register(
         envelope, EnvelopeState.REGISTERED, registration.at, record=registration.record, reason=None
     )
     return Unit(guard, tuple(inserts), label="process.registered")
+
+
+def _corrections(envelope: StoredEnvelope, registration: Registration, made: Ids) -> list[Insert]:
+    """What a clerk put right before it went on: who, and each field as it was read and as it is."""
+    correction = envelope.meta.get("correction")
+    if not correction:
+        return []
+    data = {"changes": correction["changes"], "at": correction["at"]}
+    return [event(made, EventType.CORRECTED, registration, data, actor=str(correction["by"]))]
+
+
+def judged(decision: Decision) -> dict[str, Any]:
+    """The first judgement with its reasons, as the timeline keeps it."""
+    return {
+        "urgency": decision.urgency.value,
+        "nature": list(decision.nature),
+        "department": decision.department,
+        "in_scope": decision.in_scope,
+        "reasons": [
+            {"rule": one.rule, "sets": dict(one.sets), "found": list(one.found)} for one in decision.reasons
+        ],
+    }
 
 
 def _carried_out(row: Mapping[str, Any], registration: Registration, made: Ids) -> list[Insert]:
@@ -141,7 +166,11 @@ def join(
         type_ = EventType.BOUNCED
     elif draft.automatic:
         type_ = EventType.AUTOMATIC_JOINED
-    inserts = [event(made, type_, registration, _message(reading, found), actor="customer")]
+    data = _message(reading, found)
+    if registration.burst and RecordState(found.record.state) in talks.UNTOUCHED:
+        data["judged"] = judged(registration.decision)
+    inserts = [event(made, type_, registration, data, actor="customer")]
+    inserts += _corrections(reading.envelope, registration, made)
     updates: list[Update] = []
     if not draft.signal:
         updates.append(Update("record", {"id": registration.record}, {"updated_at": registration.at}))
@@ -260,7 +289,8 @@ def _people(reading: Reading, registration: Registration) -> list[Insert]:
             "created_at": registration.at,
         }
         inserts.append(Insert("contact", values, ignore=True))
-        for one in draft.identities:
+        # An unproven source names one person, and teaches nothing about anybody that is known already.
+        for one in draft.identities[:1] if draft.weak else draft.identities:
             known = {
                 "kind": one.kind,
                 "value": one.value,

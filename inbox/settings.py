@@ -10,13 +10,18 @@ from pydantic import BaseModel, ConfigDict, Field
 class InboxSettings(BaseModel):
     """Bounds of the doors, the fetch loops and the processing."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
     reference_prefix: str = Field(
         default="FB", pattern=r"^[A-Z]{1,6}$", description="First letters of references."
     )
     hot_queue: int = Field(
-        default=512, ge=1, description="Accepted envelopes kept in memory for processing at once."
+        default=2048, ge=1, description="Accepted envelopes kept in memory for processing at once."
+    )
+    hot_bytes: int = Field(
+        default=16_777_216,
+        ge=0,
+        description="Bytes of theirs kept in memory; those of further ones are fetched from the store.",
     )
     process_batch: int = Field(default=64, ge=1, le=512, description="Envelopes processed together.")
     give_way: timedelta = Field(
@@ -36,6 +41,18 @@ class InboxSettings(BaseModel):
     reader_workers: int = Field(default=1, ge=1, le=16, description="Worker processes for hostile formats.")
     reader_idle: timedelta = Field(
         default=timedelta(seconds=60), description="A worker idle for this long ends."
+    )
+    slow_workers: int = Field(
+        default=1, ge=1, le=16, description="Worker processes for kinds that are slow to read: letters."
+    )
+    page_deadline: timedelta = Field(
+        default=timedelta(seconds=90),
+        gt=timedelta(0),
+        description="Time for one page of what is slow to read; loading the recognition counts with the first.",
+    )
+    slow_reader_idle: timedelta = Field(
+        default=timedelta(seconds=30),
+        description="A worker for slow kinds that is idle for this long ends: it has much memory.",
     )
     poll: timedelta = Field(
         default=timedelta(seconds=1), description="How often waiting envelopes are looked for."

@@ -100,7 +100,7 @@ def heard(reading: Reading) -> list[Update]:
 
 
 #: States in which nobody has taken a record up: what was decided may be decided anew.
-_UNTOUCHED = (RecordState.REGISTERED, RecordState.HANDED_OVER, RecordState.OUT_OF_SCOPE)
+UNTOUCHED = (RecordState.REGISTERED, RecordState.HANDED_OVER, RecordState.OUT_OF_SCOPE)
 
 
 def state_after(state: RecordState, decision: Decision) -> RecordState:
@@ -113,7 +113,7 @@ def state_after(state: RecordState, decision: Decision) -> RecordState:
 def grown(record: str, before: RecordState, whole: Draft, decision: Decision) -> list[Update]:
     """A record with all that was said, and, while nobody has taken it up, decided anew."""
     values: dict[str, Any] = {"text": whole.text, "full_text": whole.full_text}
-    if before in _UNTOUCHED:
+    if before in UNTOUCHED:
         values |= {
             "nature": list(decision.nature),
             "urgency": decision.urgency.value,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from connectors.channel import Channel
+from inbox.errands import Updates
 from inbox.reading import Reader
 from model.draft import Draft
 from model.envelope import StoredEnvelope
@@ -14,11 +16,14 @@ from model.event import EventType
 from model.failures import Malformed
 from model.states import EnvelopeState
 from model.tools import Clock, Ids
-from store import envelopes
+from store import envelopes, errands
 from store.store import Store
 from store.units import Guard, Insert, Unit, Update
 
 Facts = Mapping[str, Any]
+
+#: Characters of a corrected field that the timeline tells of, before and after.
+_TOLD = 500
 
 #: States from which a replay puts an envelope back into the line.
 _BACK = (EnvelopeState.QUARANTINED, EnvelopeState.HELD, EnvelopeState.IGNORED)
@@ -38,6 +43,7 @@ class InboxVerbs:
         clock: Clock,
         ids: Ids,
         wake: Callable[[], None],
+        outbox: Updates,
     ) -> None:
         self._store = store
         self._channels = channels
@@ -45,6 +51,7 @@ class InboxVerbs:
         self._clock = clock
         self._ids = ids
         self._wake = wake
+        self._outbox = outbox
 
     async def list(
         self, *, states: Sequence[str], channel: str | None, since: datetime | None, limit: int
@@ -84,12 +91,54 @@ class InboxVerbs:
         done = 0
         for id_ in ids:
             found = await self._find(id_)
-            meta = {**found.meta, "released": True}
+            meta = _released(found)
             done += await self._move(
                 found, (EnvelopeState.HELD,), EnvelopeState.WAITING, "release", actor, meta=meta
             )
         self._wake()
         return {"released": done, "left": len(ids) - done}
+
+    async def correct(self, envelope: str, values: Facts, *, actor: str) -> Facts:
+        """Put right what was read of a held envelope, and let it go on.
+
+        `values` are the fields of what was shown and `text`; what is the same as shown is no change. Each change is
+        told in the record's timeline. LookupError when there is no such envelope; `corrected` is False when it is
+        held no longer.
+        """
+        found = await self._find(envelope)
+        shown: Facts = found.meta.get("shown") or {}
+        before = {**shown.get("values", {}), "text": shown.get("text", "")}
+        given = {name: str(value).strip() for name, value in values.items() if name in before}
+        changed = {name: value for name, value in given.items() if value != before[name].strip()}
+        meta = _released(found)
+        if changed:
+            earlier: Facts = (found.meta.get("correction") or {}).get("changes", {})
+            changes = {name: [before[name][:_TOLD], value[:_TOLD]] for name, value in changed.items()}
+            meta["corrected"] = {**(found.meta.get("corrected") or {}), **changed}
+            meta["correction"] = {
+                "by": actor,
+                "at": self._clock.now().isoformat(),
+                "changes": {**earlier, **changes},
+            }
+        held = (EnvelopeState.HELD,)
+        done = await self._move(found, held, EnvelopeState.WAITING, "correct", actor, meta=meta)
+        self._wake()
+        return {"corrected": done, "changes": sorted(changed)}
+
+    async def picture(self, envelope: str, page: int) -> bytes:
+        """One page of an envelope as a JPEG; page 0 is the first. LookupError where there is none."""
+        found = await self._find(envelope)
+        raw: bytes | Path | None = await self._store.blob_file(found.blob)
+        if raw is None:
+            raw = await self._store.load_blob(found.blob)
+        if raw is None:
+            raise LookupError("its raw bytes are gone")
+        channel = self._channels.get(found.channel)
+        options = channel.settings.reading() if channel else {}
+        try:
+            return await self._reader.picture(found, raw, options, page)
+        except Malformed as error:
+            raise LookupError(error.detail) from None
 
     async def ignore(self, ids: Sequence[str], *, reason: str, actor: str) -> Facts:
         """Set envelopes aside for good, with the reason; the row stays."""
@@ -132,7 +181,7 @@ class InboxVerbs:
             except Malformed as error:
                 return {**facts, "error": error.detail}
             return {**facts, "changes": {"subject": [None, draft.subject], "text": [None, draft.text]}}
-        meta = {**found.meta, "released": True} if found.state is EnvelopeState.HELD else found.meta
+        meta = _released(found) if found.state is EnvelopeState.HELD else found.meta
         moved = await self._move(found, _BACK, EnvelopeState.WAITING, "replay", actor, meta=meta)
         return {**facts, "back": moved}
 
@@ -158,13 +207,25 @@ class InboxVerbs:
             "actor": actor,
             "data": {"fields": sorted(changes)},
         }
+        record = found.record or ""
+        reference, names = await self._store.read(lambda c: errands.destinations(c, record))
+        told = self._outbox.update(
+            record,
+            reference or found.reference,
+            names,
+            f"read_again:{event['id']}",
+            EventType.READ_AGAIN.value,
+            {"fields": sorted(changes)},
+        )
         inserts = (
             Insert("event", event),
             self._audit(actor, "replay", found.id, {"fields": sorted(changes)}),
+            *(Insert("delivery", row) for row in told.rows),
         )
-        await self._store.submit(
-            Unit(None, inserts, (Update("record", {"id": found.record}, values),), label="verb")
+        held = await self._store.submit(
+            Unit(None, inserts, (Update("record", {"id": record}, values),), label="verb")
         )
+        self._outbox.release(told, held)
         return {**facts, "changes": changes}
 
     async def _read(self, found: StoredEnvelope) -> Draft:
@@ -172,7 +233,8 @@ class InboxVerbs:
         if raw is None:
             raise Malformed("its raw bytes are gone")
         channel = self._channels.get(found.channel)
-        return await self._reader.read(found, raw, channel.settings.reading() if channel else {})
+        options = channel.settings.reading() if channel else {}
+        return await self._reader.read(found, raw, options, apart=True)
 
     def _audit(self, actor: str, verb: str, target: str, data: Facts) -> Insert:
         row = {
@@ -184,6 +246,11 @@ class InboxVerbs:
             "data": dict(data),
         }
         return Insert("audit", row)
+
+
+def _released(found: StoredEnvelope) -> dict[str, Any]:
+    """The facts of an envelope that a person has looked at; what was shown has done its work."""
+    return {name: value for name, value in found.meta.items() if name != "shown"} | {"released": True}
 
 
 def _fresh(draft: Draft) -> dict[str, Any]:

@@ -1,13 +1,14 @@
-"""A worker process that reads hostile envelopes: `python -m inbox.worker SPOOL_FOLDER`.
+"""A worker process that reads hostile envelopes: `python -m inbox.worker SPOOL_FOLDER MEMORY NICE`.
 
 Frames on standard input: a length and a JSON header, then the raw bytes, unless the header names their file.
-The answer is an empty frame as soon as the reader is loaded, so that reading is timed and not that, and then a
-length and JSON.
+The answer is an empty frame as soon as the reader is loaded, so that reading is timed and not that, one more for each
+piece that a slow reader has done, and then a length and JSON.
 Whatever happens in here, hanging and dying included, costs one envelope and not the daemon.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 import resource
@@ -30,8 +31,6 @@ from normalizer.contract import Source
 
 _LENGTH = struct.Struct("!II")
 _ANSWER = struct.Struct("!I")
-#: Address space of a worker; a bomb of a message ends it, not the machine.
-_MEMORY = 2 * 1024**3
 
 
 def frame(header: dict[str, Any], raw: bytes) -> bytes:
@@ -57,7 +56,9 @@ def _answer(
         return Spooled(path, len(data), hashlib.sha256(data).hexdigest())
 
     try:
-        read = CATALOG[header["kind"]].load()
+        spec = CATALOG[header["kind"]]
+        draw = spec.picture() if "page" in header and spec.picture else None
+        read = None if draw else spec.load()
         begun()
         source = Source(
             raw=raw if header["path"] is None else Path(header["path"]).read_bytes(),
@@ -66,7 +67,11 @@ def _answer(
             sent_at=datetime.fromisoformat(header["sent_at"]) if header["sent_at"] else None,
             meta=header["meta"],
             options=header["options"],
+            progress=begun,
         )
+        if draw:
+            return orjson.dumps({"picture": base64.b64encode(draw(source, header["page"])).decode()})
+        assert read is not None
         return transfer.dump(read(source), keep)
     except Malformed as error:
         return orjson.dumps({"malformed": error.detail})
@@ -80,9 +85,10 @@ def _answer(
 
 def main() -> None:
     """Answer until standard input ends."""
-    folder = Path(sys.argv[1])
-    os.nice(5)
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    folder, memory, nice = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    os.nice(nice)
+    # Address space; a bomb of a message ends the worker, not the machine.
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
 
     def say(answer: bytes) -> None:

@@ -15,7 +15,7 @@ from outbox import mute
 from outbox.mute import Mute
 from outbox.sandbox import TemplateFailure
 from outbox.settings import BudgetSettings
-from outbox.templates import Templates
+from outbox.templates import NOTHING, Templates
 
 #: Characters of a name in a greeting, and of the customer's subject where a template shows it.
 MAX_NAME, MAX_SUBJECT = 40, 120
@@ -112,10 +112,11 @@ def values(
 ) -> Mapping[str, Any]:
     """What a template may say; texts of the customer are one line, short, and no carrier for strangers' links."""
     return {
+        **NOTHING,
         "reference": reference,
         "status_url": status_url or "",
-        "name": _name(draft.name),
-        "subject": _subject(draft.subject),
+        "name": greeted(draft.name),
+        "subject": shown_subject(draft.subject),
         "channel": channel,
         "urgency": decision.urgency.value,
         "in_scope": decision.in_scope,
@@ -123,12 +124,13 @@ def values(
     }
 
 
-def _name(name: str) -> str:
+def greeted(name: str) -> str:
     """A name for the greeting, or "" when it is none: anybody may type anybody's address into a form."""
     name = _UNSEEN.sub(" ", name).strip()
     return "" if len(name) > MAX_NAME or _NOT_A_NAME.search(name) else name
 
 
-def _subject(subject: str) -> str:
+def shown_subject(subject: str) -> str:
+    """A subject for a template: one line, short, and "" when it holds a link."""
     subject = _UNSEEN.sub(" ", subject).strip()[:MAX_SUBJECT]
     return "" if _LINK.search(subject) else subject

@@ -96,6 +96,10 @@ class Answers:
             raise ValueError(f"channel {channel}: {why}")
         return Way(channel, to)
 
+    def kind_of(self, channel: str) -> str:
+        """The kind of a channel."""
+        return self._channels[channel].kind
+
     def ways(self, record: Mapping[str, Any], known: Sequence[Identity] = ()) -> list[Way]:
         """Every channel that could carry an answer to a record, for a clerk who chooses."""
         found = []

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from connectors.channel import Channel
 from connectors.contract import Publisher, Resolver
-from destinations.contract import Destination, DestinationSettings, DestinationSpec, HandOver
+from destinations.contract import (
+    Caller,
+    Destination,
+    DestinationSettings,
+    DestinationSpec,
+    File,
+    Finder,
+    HandOver,
+    Returner,
+)
 from model.delivery import Delivery, Message, Purpose, Receipt
 from model.failures import PAUSING, PermanentFailure, Reason, SendFailure
 from model.health import OK, Health, HealthState
@@ -20,8 +31,21 @@ from outbox.targets import RIDDEN, Circuit, Target
 
 #: Loads the bytes of a blob.
 Load = Callable[[str], Awaitable[bytes | None]]
-#: The canonical record as it is now, by record id.
-Describe = Callable[[str], Awaitable[Mapping[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a hand-over is made of: the canonical record as it is now, its ticket, and the files of the message."""
+
+    record: Mapping[str, Any]
+    remote_id: str | None = None
+    gone: bool = False
+    """Whether its ticket was deleted there."""
+    files: Sequence[File] = ()
+
+
+#: What a delivery to a destination is made of.
+Describe = Callable[[Delivery], Awaitable[Described]]
 
 
 def message_of(delivery: Delivery) -> Message:
@@ -47,7 +71,7 @@ def channel_target(
             return ridden
         if channel.sender is None:
             raise PermanentFailure(Reason.WINDOW, "the channel can answer only while the request is open")
-        return await channel.sender.send(await _with_bytes(message, load))
+        return await channel.sender.send(await with_bytes(message, load))
 
     async def resolve(delivery: Delivery) -> Receipt | None:
         assert isinstance(connector, Resolver)
@@ -95,7 +119,8 @@ async def _ride(delivery: Delivery, message: Message, slots: Slots, clock: Clock
     return Receipt("", clock.now(), {"way": RIDDEN})
 
 
-async def _with_bytes(message: Message, load: Load) -> Message:
+async def with_bytes(message: Message, load: Load) -> Message:
+    """A message with the bytes of its files; PermanentFailure when they are gone."""
     files = []
     for file in message.files:
         data = await load(file.sha256)
@@ -117,47 +142,70 @@ class DestinationState:
         self.destination = destination
         self.health = Health(HealthState.UNKNOWN)
         self.paused: str | None = None
+        self.woken = asyncio.Event()
+        """Set when the far side said that something happened there."""
 
     @property
     def open(self) -> bool:
         return self.settings.enabled and self.paused is None
 
 
-def destination_target(state: DestinationState, describe: Describe, settings: OutboxSettings) -> Target:
+def _at(delivery: Delivery) -> datetime:
+    """When it happened: of a replay, when it was told first."""
+    said = delivery.body.get("at")
+    return datetime.fromisoformat(said) if said else delivery.created_at
+
+
+def destination_target(
+    state: DestinationState, describe: Describe, load: Load, settings: OutboxSettings
+) -> Target:
     """A destination as the outbox sees it."""
+    destination = state.destination
+
+    async def made(delivery: Delivery) -> HandOver:
+        found = await describe(delivery)
+        return HandOver(
+            key=delivery.body.get("event_id") or delivery.key,
+            type=delivery.body["type"],
+            reference=delivery.body["reference"],
+            at=_at(delivery),
+            record=found.record,
+            update=delivery.body.get("update", {}),
+            remote_id=found.remote_id,
+            gone=found.gone,
+            tries=delivery.attempts,
+            files=found.files,
+            load=load,
+        )
 
     async def send(delivery: Delivery) -> Receipt:
-        record = await describe(delivery.record or "")
-        return await state.destination.deliver(
-            HandOver(
-                key=delivery.key,
-                type=delivery.body["type"],
-                reference=delivery.body["reference"],
-                at=delivery.created_at,
-                record=record,
-                update=delivery.body.get("update", {}),
-                remote_id=delivery.body.get("remote_id"),
-            )
-        )
+        return await destination.deliver(await made(delivery))
+
+    async def resolve(delivery: Delivery) -> Receipt | None:
+        assert isinstance(destination, Finder)
+        return await destination.find(await made(delivery))
 
     def told(failure: SendFailure | None) -> None:
         if failure is None:
             state.health = OK
         elif not isinstance(failure, PermanentFailure) or failure.reason in PAUSING:
             state.health = Health(
-                HealthState.FAILING, failure.detail, "check the destination's address and credentials"
+                HealthState.FAILING,
+                failure.detail,
+                failure.repair or "check the destination's address and credentials",
             )
 
     return Target(
         name=state.name,
         kind=state.spec.kind,
         downstream=True,
+        tickets=isinstance(destination, Returner | Caller),
         on_uncertain=state.settings.on_uncertain or state.spec.on_uncertain,
         concurrency=state.settings.concurrency,
         rate=state.settings.rate,
         circuit=Circuit(settings.circuit),
         send=send,
-        resolve=None,
+        resolve=resolve if isinstance(destination, Finder) else None,
         open=lambda: state.open,
         told=told,
     )

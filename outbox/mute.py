@@ -36,6 +36,8 @@ class Mute(StrEnum):
     SUBJECT = "growing subject"
     BREAKER = "breaker"
     TEMPLATE = "template error"
+    OPTED_OUT = "opted out"
+    WEAK = "weak proof"
 
 
 #: Local parts behind which no person reads (RFC 2142, RFC 3834 §2, and lists' habits), in lower case.
@@ -68,6 +70,8 @@ def why_not(
         return Mute.AUTOMATIC
     if draft.mute:
         return draft.mute[0]
+    if draft.weak:
+        return Mute.WEAK
     if _ours(draft, sender, own_addresses):
         return Mute.OWN_ADDRESS
     if sender is not None and _is_robot(sender):

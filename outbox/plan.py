@@ -138,6 +138,7 @@ class Planner:
             token=identifiers.seal(self._store.secret, "thread", registration.record),
             conversation=registration.conversation if way.channel == registration.channel else None,
         )
+        body["template"] = decided.template
         row = self._row(registration, way.channel, way.to, Purpose.ACKNOWLEDGEMENT, "ack", body)
         return parts.spread(row, self._channels.get(way.channel), self._ids)
 

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from model.failures import (
 )
 from model.tools import Clock, Ids, Log
 from outbox import settle
+from outbox.optouts import OptOuts
 from outbox.settings import OutboxSettings
 from outbox.targets import RIDDEN, Target
 from store import deliveries
@@ -33,6 +35,7 @@ from store.units import Guard, Insert, Unit, Update
 
 if TYPE_CHECKING:
     from outbox.windows import Windows
+    from store.windows import Opening
 
 #: How often uncertain deliveries are resolved, and how long one look-up may take, seconds.
 _RESOLVE_EVERY, _LOOK_UP = 2.0, 30.0
@@ -44,6 +47,20 @@ _PART_AGAIN = timedelta(seconds=5)
 _NOT_YET = ("waiting", "claimed", "uncertain", "held")
 #: Pause after a look that found nothing due, seconds: many messages that end together cause one look.
 _BREATH = 0.02
+
+
+@dataclass(slots=True)
+class _Tried:
+    """One try: the attempt with this number, the reply window that it needs, and what came of it."""
+
+    n: int
+    opening: Opening | None
+    rides: bool
+    """It went with an answer at the door, which no window limits."""
+    spent: bool
+    """One message of the window was counted with the attempt."""
+    receipt: Receipt | None = None
+    failure: SendFailure | None = None
 
 
 class Dispatcher:
@@ -60,10 +77,12 @@ class Dispatcher:
         ids: Ids,
         log: Log,
         windows: Windows | None = None,
+        optouts: OptOuts | None = None,
         hook: Callable[[str], None] | None = None,
         count: Callable[[str, str, str], None] | None = None,
     ) -> None:
         self._windows = windows
+        self._optouts = optouts
         self._store = store
         self._targets = targets
         self._settings = settings
@@ -172,7 +191,7 @@ class Dispatcher:
             if not self._ready(target):
                 continue
             in_hand = self._running.get(name, 0) + len(self._queues.get(name, ()))
-            limit = 1 if target.circuit.until else target.concurrency * 2
+            limit = 1 if target.circuit.until else target.places * 2
             if in_hand < limit:
                 room[name] = min(limit - in_hand, self._settings.claim_batch)
         return room
@@ -217,11 +236,11 @@ class Dispatcher:
         self._fill(delivery.target)
 
     def _fill(self, name: str) -> None:
-        """Start as many sends of a target as it takes at once."""
+        """Start as many tries of a target as it has places for."""
         target, queue = self._targets.get(name), self._queues.get(name)
         if target is None or not queue:
             return
-        while queue and self._running.get(name, 0) < target.concurrency and not self._stopping:
+        while queue and self._running.get(name, 0) < target.places and not self._stopping:
             delivery = queue.popleft()
             self._running[name] = self._running.get(name, 0) + 1
             task = asyncio.create_task(self._work(delivery, target), name=delivery.id)
@@ -230,33 +249,39 @@ class Dispatcher:
 
     async def _work(self, delivery: Delivery, target: Target) -> None:
         try:
-            await self._deliver(delivery, target)
+            try:
+                tried = await self._tried(delivery, target)
+            finally:
+                # Its place is free: the next goes out while this one's outcome is written.
+                self._running[target.name] -= 1
+                self._fill(target.name)
+            if tried is not None:
+                await self._end(delivery, target, tried)
         except StoreBusy as error:
             # Claimed still; recovery frees it, as uncertain if the try had begun.
             self._log.warning("sending.waits", delivery=delivery.id, why=str(error))
         except Exception as error:
             self._log.error("delivery.failed", delivery=delivery.id, target=target.name, exc_info=error)
         finally:
-            self._running[target.name] -= 1
-            self._fill(target.name)
             if not self._queues.get(target.name):
                 self._wake.set()
 
     # ---- one delivery
 
-    async def _deliver(self, delivery: Delivery, target: Target) -> None:
+    async def _tried(self, delivery: Delivery, target: Target) -> _Tried | None:
+        """What came of one try; None when there was none."""
         if not await self._may_go(delivery, target):
-            return
+            return None
         wait = target.wait_for_rate(self._clock.now())
         if wait:
             await self._clock.sleep(wait)
             # Meanwhile it may have expired, or somebody paused the target.
             if not await self._may_go(delivery, target):
-                return
+                return None
         target.circuit.lets_through(self._clock.now())
         probing = target.circuit.trying
         try:
-            await self._attempt(delivery, target)
+            return await self._attempt(delivery, target)
         finally:
             if probing:  # however it ended: else nothing would ever go to this target again
                 target.circuit.trying = False
@@ -282,9 +307,14 @@ class Dispatcher:
         state = await self._store.read(lambda c: deliveries.state_of(c, before))
         return state not in _NOT_YET
 
-    async def _attempt(self, delivery: Delivery, target: Target) -> None:
-        """One try, from the row that announces it to the row that says how it ended."""
-        n = delivery.attempts + 1
+    async def _attempt(self, delivery: Delivery, target: Target) -> _Tried | None:
+        """One try, after the row that announces it; None when it was not made."""
+        if self._optouts is not None and await self._optouts.stops(delivery):
+            optouts = self._optouts
+            await self._settle(lambda: optouts.end(delivery))
+            self._tell(delivery, target, "stopped")
+            self._wake.set()
+            return None
         opening, rides = None, target.rides(delivery)
         if self._windows is not None and self._windows.asks(delivery):
             opening = await self._windows.opening(delivery)
@@ -293,35 +323,33 @@ class Dispatcher:
                 await self._settle(lambda: windows.closed(delivery, "the customer's reply window is closed"))
                 self._tell(delivery, target, Reason.WINDOW.value)
                 self._wake.set()
-                return
+                return None
         spent = opening.spend() if opening is not None and not rides else ()
-        if not await self._begin(delivery, n, spent):
-            return
+        tried = _Tried(delivery.attempts + 1, opening, rides, bool(spent))
+        if not await self._begin(delivery, tried.n, spent):
+            return None
         try:
-            receipt = await self._try(delivery, target)
+            async with target.sending:
+                tried.receipt = await self._try(delivery, target)
         except SendFailure as error:
-            failure = error
-            self._learn(target, failure)
-            if (
-                self._windows is not None
-                and spent
-                and opening is not None
-                and not isinstance(failure, Uncertain)
-            ):
+            tried.failure = error
+        self._learn(target, tried.failure)
+        return tried
+
+    async def _end(self, delivery: Delivery, target: Target, tried: _Tried) -> None:
+        """Write how a try ended."""
+        opening, failure, receipt = tried.opening, tried.failure, tried.receipt
+        if failure is not None:
+            if self._windows is not None and tried.spent and opening and not isinstance(failure, Uncertain):
                 await self._windows.apply(opening.refund())
-            await self._settle(lambda: self._failed(delivery, n, failure, target))
+            await self._settle(lambda: self._failed(delivery, tried.n, failure, target))
             self._tell(delivery, target, _outcome(failure))
-        else:
-            self._learn(target, None)
-            if (
-                self._windows is not None
-                and opening is not None
-                and rides
-                and receipt.data.get("way") != RIDDEN
-            ):
+        elif receipt is not None:
+            went = receipt.data.get("way") != RIDDEN
+            if self._windows is not None and opening is not None and tried.rides and went:
                 # The door answered without it, and it went the ordinary way: that one counts.
                 await self._windows.apply(opening.spend())
-            await self._settle(lambda: self._settler.delivered(delivery, n, receipt, target))
+            await self._settle(lambda: self._settler.delivered(delivery, tried.n, receipt, target))
             self._tell(delivery, target, "delivered" if receipt.final else "entrusted")
 
     async def _failed(self, delivery: Delivery, n: int, failure: SendFailure, target: Target) -> bool:
@@ -422,6 +450,8 @@ class Dispatcher:
             await self._settler.by_policy(delivery, target)
         except (TemporaryFailure, PermanentFailure) as failure:
             self._log.warning("resolving.failed", target=target.name, why=str(failure))
+            if target.downstream:
+                self._learn(target, failure)  # a store that cannot be asked is one that is down
         else:
             await self._settler.resolved(delivery, receipt, target)
         self._wake.set()

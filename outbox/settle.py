@@ -17,7 +17,7 @@ from model.tools import Clock, Ids
 from outbox import parts, retry, rows
 from outbox.settings import OutboxSettings, RetrySettings
 from outbox.targets import Target
-from store import deliveries
+from store import deliveries, tickets
 from store.store import Store
 from store.units import Guard, Insert, Unit, Update
 
@@ -68,6 +68,7 @@ class Settler:
             row = {"key": key, "record": delivery.record, "delivery": delivery.id, "since": now}
             extra.append(Insert("thread_key", row, ignore=True))
         extra += [Insert("delivery", row, ignore=True) for row in self._copies(delivery, receipt, now)]
+        extra += await self._ticket(delivery, receipt, target, now)
         if receipt.final and _moves(delivery):
             inserts, moved = await self._move_record(delivery, now)
             extra += inserts
@@ -118,9 +119,11 @@ class Settler:
         detail: str,
         told: Sequence[Insert],
         ended: Sequence[Update],
+        *,
+        reason: str = Reason.WINDOW.value,
     ) -> bool:
-        """The customer's reply window does not carry it, and nothing else does."""
-        values: dict[str, Any] = {"reason": Reason.WINDOW.value, "detail": detail[:500]}
+        """The customer's reply window does not carry it, and nothing else does; or `reason` says why it must not go."""
+        values: dict[str, Any] = {"reason": reason, "detail": detail[:500]}
         if state is not DeliveryState.HELD:
             values["settled_at"] = self._clock.now()
         return await self._end(delivery, state, values, {}, list(told), list(ended))
@@ -183,18 +186,25 @@ class Settler:
         now = self._clock.now()
         ended = _ended(delivery, delivery.attempts, Outcome.UNCERTAIN, now, detail="looked up")
         if receipt is not None:
-            extra: list[Insert] = []
+            extra = await self._ticket(delivery, receipt, target, now)
             moved = [ended]
             if receipt.final and _moves(delivery):
-                extra, more = await self._move_record(delivery, now)
+                inserts, more = await self._move_record(delivery, now)
+                extra += inserts
                 moved += more
             values = _taken(receipt, now)
             return await self._from_uncertain(delivery, _state(receipt), values, extra, moved)
         return await self._surely_not(delivery, now, ended)
 
-    async def _surely_not(self, delivery: Delivery, now: datetime, ended: Update) -> bool:
+    async def _surely_not(
+        self,
+        delivery: Delivery,
+        now: datetime,
+        ended: Update,
+        why: str = "sent, but the far side does not have it",
+    ) -> bool:
         """Looked up, and not there: as after any failure, with a pause before the next try, and an end."""
-        failure = TemporaryFailure(Reason.SERVER, "sent, but the far side does not have it")
+        failure = TemporaryFailure(Reason.SERVER, why)
         seen = await self._store.read(lambda c: deliveries.uncertain_tries(c, delivery.id))
         decision = self._decide(delivery, failure, seen, now)
         if isinstance(decision, retry.Again):
@@ -213,6 +223,9 @@ class Settler:
         now = self._clock.now()
         ended = _ended(delivery, delivery.attempts, Outcome.UNCERTAIN, now)
         policy = target.on_uncertain
+        if policy is OnUncertain.RESEND and target.downstream:
+            # Nobody reads it twice there: it goes by the schedule of every other failure.
+            return await self._surely_not(delivery, now, ended, "no answer came")
         if policy is OnUncertain.RESEND:
             seen = await self._store.read(lambda c: deliveries.uncertain_tries(c, delivery.id))
             if seen < _UNCERTAIN_LIMIT:
@@ -224,6 +237,23 @@ class Settler:
             return await self._from_uncertain(delivery, DeliveryState.CANCELLED, values, [], [ended])
         values = {"detail": "may have been delivered; a person decides"}
         return await self._from_uncertain(delivery, DeliveryState.HELD, values, [], [ended])
+
+    # ---- tickets
+
+    async def _ticket(
+        self, delivery: Delivery, receipt: Receipt, target: Target, now: datetime
+    ) -> list[Insert]:
+        """The ticket that holds the record, where what becomes of it comes back."""
+        remote_id = receipt.data.get("remote_id")
+        if not (target.tickets and remote_id and delivery.record):
+            return []
+        record, name = delivery.record, target.name
+        if delivery.purpose is Purpose.HAND_OVER:
+            return [tickets.made(name, remote_id, record, now)]
+        stands = await self._store.read(lambda c: tickets.state_of(c, name, record))
+        if stands.remote_id != remote_id:
+            await self._store.run(lambda c: tickets.again(c, name, record, remote_id, now), "ticket")
+        return []
 
     # ---- copies
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -90,6 +91,8 @@ class Target:
     """Looks up whether an uncertain delivery was taken, where the far side can tell."""
     open: Callable[[], bool]
     """Whether an operator lets it send."""
+    tickets: bool = False
+    """Whether what becomes of the tickets there comes back, so that each record's ticket must be known."""
     published: Callable[[str, datetime], Receipt] | None = None
     """The receipt of a message that is sent by being stored, where the target is a page of ours."""
     told: Callable[[SendFailure | None], None] = lambda failure: None
@@ -98,6 +101,21 @@ class Target:
     """Whether a delivery would ride on an open answer at the door, which no reply window limits."""
     free_at: datetime | None = field(default=None)
     """When the rate allows the next message."""
+    sending: asyncio.Semaphore = field(init=False)
+    """Places at the far side: as many sends as there may be at the same time."""
+
+    def __post_init__(self) -> None:
+        self.sending = asyncio.Semaphore(self.concurrency)
+
+    @property
+    def places(self) -> int:
+        """Tries that may be under way at the same time.
+
+        Where a second try is recognised, the next attempts are written down while others are being sent: after a
+        crash they count as uncertain, and are sent. Elsewhere that would hold a message that never went out.
+        """
+        ahead = self.on_uncertain is OnUncertain.RESEND and self.rate is None
+        return self.concurrency * 2 if ahead else self.concurrency
 
     def wait_for_rate(self, now: datetime) -> float:
         """Seconds to wait before the next message, and take its turn."""

@@ -20,7 +20,13 @@ SAMPLE: Mapping[str, Any] = {
     "urgency": "normal",
     "in_scope": True,
     "missing": ("contact", "content"),
+    "reason": "We wait for a spare part.",
+    "due": "2026-12-01",
+    "question_url": "https://feedback.example/q/abc",
+    "digits": True,
 }
+#: What templates get where a message has nothing of the kind: only notices of the office's work have more.
+NOTHING: Mapping[str, Any] = {"reason": "", "due": "", "question_url": "", "digits": False}
 #: Characters of a subject.
 MAX_SUBJECT = 200
 

@@ -13,8 +13,8 @@ from connectors.channel import Channel
 from model.delivery import Purpose
 from model.states import DeliveryState
 from model.tools import Clock, Ids
-from outbox import rows, windows
-from store import deliveries, people
+from outbox import parts, reaching, rows, windows
+from store import deliveries
 from store.store import Store
 from store.units import Guard, Unit
 
@@ -33,9 +33,10 @@ class Unseen:
         channel = self._channels.get(answer["target"])
         if channel is None or channel.settings.unseen_after is None or not record["contact"]:
             return None
-        reach = await self._store.read(lambda c: people.reach(c, record["id"]))
+        reach = await reaching.of(self._store, record["id"])
         # What the platform allows outside a window is no other way: the answer stands in the conversation already.
-        ways = (one for one in windows.steps(channel, self._channels, reach, None) if one.can)
+        message = parts.message_of(answer["key"], Purpose.REPLY, {**answer["body"], "thread": {}})
+        ways = (one for one in windows.steps(channel, self._channels, reach, None, message) if one.can)
         way = next((one for one in ways if one.to is not None), None)
         if way is None or way.to is None:
             return None

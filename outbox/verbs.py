@@ -5,23 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from model.delivery import Delivery
+from model.delivery import Delivery, Message, Purpose
 from model.draft import Identity
 from model.event import EventType
 from model.failures import Reason
+from model.registration import Planned
 from model.states import DeliveryState
 from model.tools import Clock, Ids
-from outbox import parts
+from outbox import parts, reaching
 from outbox.answers import Answers, Way
 from outbox.settle import Settler
 from outbox.unseen import Unseen
 from outbox.windows import Windows
-from store import boxes, deliveries, people, views
+from store import boxes, deliveries, tickets, views
+from store.people import Reach
 from store.store import Store
 from store.units import Guard, Insert, Unit
 
 Facts = Mapping[str, Any]
 D = DeliveryState
+#: Deliveries that tell destinations about a record: record, reference, destinations, key, type, what changed.
+Update = Callable[[str, str, Sequence[str], str, str, Facts], Planned]
 
 
 class OutboxVerbs:
@@ -38,6 +42,7 @@ class OutboxVerbs:
         clock: Clock,
         ids: Ids,
         wake: Callable[[], None],
+        update: Update,
     ) -> None:
         self._store = store
         self._settler = settler
@@ -47,6 +52,7 @@ class OutboxVerbs:
         self._clock = clock
         self._ids = ids
         self._wake = wake
+        self._update = update
 
     async def list(
         self,
@@ -137,8 +143,11 @@ class OutboxVerbs:
         expects_answer: bool,
         actor: str,
         key: str,
+        origin: str | None = None,
     ) -> Facts:
         """Put an answer in the outbox; the same `key` twice gives the same delivery.
+
+        The destinations that have the record are told, but for the one that it came from, `origin`.
 
         Raises LookupError for an unknown reference, and ValueError when there is nothing to say or no way.
         """
@@ -147,7 +156,7 @@ class OutboxVerbs:
             raise LookupError(f"there is no record {reference}")
         if not text.strip() and not html:
             raise ValueError("an answer needs a text")
-        reach = await self._store.read(lambda c: people.reach(c, record["id"]))
+        reach = await reaching.of(self._store, record["id"])
         way: Way = self._answers.way(record, channel, _known(reach))
         kept = [await self._keep(file) for file in files]
         name = await self._store.read(lambda c: deliveries.contact_name(c, record["id"]))
@@ -155,7 +164,9 @@ class OutboxVerbs:
         rows = self._answers.rows(
             record, way, text=text, html=html, files=kept, cc=cc, name=name, actor=actor, key=key, last=last
         )
-        row, look = rows[0], await self._windows.look(record, way.channel, way.to)
+        row = rows[0]
+        message = parts.message_of(row["key"], Purpose.REPLY, parts.whole_of(row["body"]))
+        look = await self._windows.look(record, way.channel, way.to, message)
         event = {
             "id": self._ids.new(),
             "type": EventType.REPLY_QUEUED.value,
@@ -168,7 +179,17 @@ class OutboxVerbs:
         if len(rows) > 1:
             event["data"]["parts"] = len(rows)
         copy = await self._unseen.copy(record, {**row, "body": parts.whole_of(row["body"])})
-        fresh = await self._store.run(lambda c: deliveries.insert_once(c, rows, event, copy), "reply")
+        names = await self._store.read(lambda c: tickets.parties(c, record["id"]))
+        told = self._update(
+            record["id"],
+            record["reference"],
+            [name for name in names if name != origin],
+            f"answered:{row['key']}",
+            EventType.REPLY_QUEUED.value,
+            {"text": text, "channel": row["target"], "actor": actor},
+        )
+        every = [*rows, *told.rows]
+        fresh = await self._store.run(lambda c: deliveries.insert_once(c, every, event, copy), "reply")
         self._wake()
         stored = await self._store.read(lambda c: deliveries.by_key(c, row["key"]))
         assert stored is not None
@@ -183,23 +204,34 @@ class OutboxVerbs:
             **look.facts(self._clock.now()),
         }
 
-    async def way(self, reference: str, channel: str | None) -> Facts:
+    async def tell(
+        self, record: str, reference: str, names: Sequence[str], key: str, type_: str, update: Facts
+    ) -> None:
+        """Tell destinations about a record that they have; once a key."""
+        planned = self._update(record, reference, names, key, type_, update)
+        inserts = tuple(Insert("delivery", row, ignore=True) for row in planned.rows)
+        await self._store.submit(Unit(None, inserts, label="tell"))
+        self._wake()
+
+    async def way(self, reference: str, channel: str | None, text: str | None = None) -> Facts:
         """How an answer would go now, to be told before it is written.
 
-        Whether the customer's reply window is open, until when, and what carries the answer when it is not.
+        Whether the customer's reply window is open, until when, and what carries the answer when it is not; of a text
+        that is given also as how many messages it would go, or why what carries it does not take it.
         Raises LookupError for an unknown reference, and ValueError when there is no way at all.
         """
         record = await self._store.read(lambda c: views.record(c, reference))
         if record is None:
             raise LookupError(f"there is no record {reference}")
-        reach = await self._store.read(lambda c: people.reach(c, record["id"]))
+        reach = await reaching.of(self._store, record["id"])
         way = self._answers.way(record, channel, _known(reach))
-        look = await self._windows.look(record, way.channel, way.to)
+        message = await self._would_be(record, way, text) if text else None
+        look = await self._windows.look(record, way.channel, way.to, message)
         return {
             "reference": record["reference"],
             "channel": way.channel,
             "to": way.to.value if way.to else None,
-            "refused_before": bool(way.to and way.to.value in reach.unreachable),
+            **self._refusal(reach, way),
             **look.facts(self._clock.now()),
         }
 
@@ -208,17 +240,29 @@ class OutboxVerbs:
         record = await self._store.read(lambda c: views.record(c, reference))
         if record is None:
             raise LookupError(f"there is no record {reference}")
-        reach = await self._store.read(lambda c: people.reach(c, record["id"]))
+        reach = await reaching.of(self._store, record["id"])
         return [
             {
                 "channel": one.channel,
                 "to": one.to.value if one.to else None,
-                "refused_before": bool(one.to and one.to.value in reach.unreachable),
+                **self._refusal(reach, one),
             }
             for one in self._answers.ways(record, _known(reach))
         ]
 
     # ----
+
+    async def _would_be(self, record: Facts, way: Way, text: str) -> Message:
+        """The message that a text would become."""
+        name = await self._store.read(lambda c: deliveries.contact_name(c, record["id"]))
+        rows = self._answers.rows(
+            record, way, text=text, html=None, files=(), cc=(), name=name, actor="", key="look"
+        )
+        return parts.message_of(rows[0]["key"], Purpose.REPLY, parts.whole_of(rows[0]["body"]))
+
+    def _refusal(self, reach: Reach, way: Way) -> Facts:
+        why = reaching.refusal(reach, self._answers.kind_of(way.channel), way.to)
+        return {"refused_before": bool(why), "refusal": why or None}
 
     async def _keep(self, file: Facts) -> Facts:
         sha256, size = await self._store.put_blob(file["data"])
@@ -270,7 +314,7 @@ class OutboxVerbs:
         return Insert("audit", row)
 
 
-def _known(reach: people.Reach) -> list[Identity]:
+def _known(reach: Reach) -> list[Identity]:
     return [Identity(kind, value) for kind, value in reach.identities]
 
 

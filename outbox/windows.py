@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from connectors.channel import Channel
-from model.delivery import DOWNSTREAM, Delivery, Purpose
+from connectors.contract import Preview
+from model.delivery import DOWNSTREAM, Delivery, Message, Purpose
 from model.draft import Identity
 from model.event import EventType
 from model.failures import Reason
 from model.states import DeliveryState
 from model.tools import Clock, Ids
-from outbox import parts, rows
+from outbox import parts, reaching, rows
 from outbox.carry import sends
 from outbox.settle import Settler
-from store import people, windows
+from store import windows
 from store.people import Reach
 from store.store import Store
 from store.units import Guard, Insert, Unit, Update
@@ -40,9 +41,13 @@ class Step:
 
 
 def steps(
-    origin: Channel, channels: Mapping[str, Channel], reach: Reach, to: Identity | None
+    origin: Channel,
+    channels: Mapping[str, Channel],
+    reach: Reach,
+    to: Identity | None,
+    message: Message | None = None,
 ) -> Iterator[Step]:
-    """The fallback chain of a channel for one person, in the order of the settings."""
+    """The fallback chain of a channel for one person, in the order of the settings; for one message where known."""
     for name in origin.settings.fallback:
         if name == TEMPLATE:
             can = origin.settings.outside_window() and origin.sender is not None
@@ -54,21 +59,28 @@ def steps(
         elif not channel.open:
             yield Step(name, name, None, False, "the channel is paused")
         else:
-            yield _by(channel, reach)
+            yield _by(channel, reach, message)
 
 
-def _by(channel: Channel, reach: Reach) -> Step:
-    """A channel that writes to an identity which the contact has left."""
+def _by(channel: Channel, reach: Reach, message: Message | None) -> Step:
+    """A channel that writes to an identity which the contact has left, and takes what is to be said."""
     known = [one for kind in channel.spec.reaches for one in reach.identities if one[0] == kind]
-    usable = next((one for one in known if one[1] not in reach.unreachable), None)
-    if usable is not None:
-        return Step(channel.name, channel.name, Identity(*usable), True)
-    why = (
-        "what the contact left refused our messages"
-        if known
-        else "the contact has left nothing that it reaches"
-    )
+    why = "the contact has left nothing that it reaches"
+    for one in (Identity(*pair) for pair in known):
+        why = reaching.refusal(reach, channel.kind, one)
+        if not why:
+            told = preview(channel, message, one)
+            return Step(
+                channel.name, channel.name, one, not (told and told.refused), told.refused if told else ""
+            )
     return Step(channel.name, channel.name, None, False, why)
+
+
+def preview(channel: Channel, message: Message | None, to: Identity | None) -> Preview | None:
+    """How a message would go by a channel; None where the channel cannot tell."""
+    if message is None or channel.previewer is None:
+        return None
+    return channel.previewer.preview(replace(message, to=to))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +94,10 @@ class Look:
     """How many more it carries; None for any number."""
     windowed: bool
     chain: tuple[Step, ...]
+    preview: Preview | None = None
+    """How the text that was given would go, by what carries it."""
+    counts: bool = False
+    """Whether what carries it counts messages, so that a text is worth a look before it is sent."""
 
     def facts(self, now: datetime) -> dict[str, Any]:
         """As the API shows it."""
@@ -103,6 +119,8 @@ class Look:
             ],
             "carried_by": "window" if self.open else next((o.name for o in self.chain if o.can), None),
             "held": not self.open and carried is None,
+            "counts": self.counts,
+            "preview": asdict(self.preview) if self.preview else None,
         }
 
 
@@ -144,7 +162,14 @@ class Windows:
 
     # ---- when it is closed
 
-    async def closed(self, delivery: Delivery, detail: str, ended: Sequence[Update] = ()) -> bool:
+    async def closed(
+        self,
+        delivery: Delivery,
+        detail: str,
+        ended: Sequence[Update] = (),
+        *,
+        reason: str = Reason.WINDOW.value,
+    ) -> bool:
         """Send it another way, by the first step of the chain that can; else hold it, or let it be.
 
         `ended` closes the attempt, where the far side was the one to say so.
@@ -152,24 +177,27 @@ class Windows:
         body = delivery.body
         origin = self._channels.get(body.get("came_by") or delivery.target)
         if origin is None or delivery.purpose in DOWNSTREAM or delivery.purpose is Purpose.ALERT:
-            return await self._settler.closed(delivery, DeliveryState.DEAD, detail, [], ended)
+            return await self._settler.closed(delivery, DeliveryState.DEAD, detail, [], ended, reason=reason)
         if delivery.purpose is Purpose.ACKNOWLEDGEMENT:
             # Worth nothing later and elsewhere: the customer's next message brings a new chance.
-            return await self._settler.closed(delivery, DeliveryState.CANCELLED, detail, [], ended)
-        reach = await self._store.read(lambda c: people.reach(c, delivery.record or ""))
+            state = DeliveryState.CANCELLED
+            return await self._settler.closed(delivery, state, detail, [], ended, reason=reason)
+        reach = await reaching.of(self._store, delivery.record or "")
         to = Identity(**body["to"]) if body.get("to") else None
+        whole = parts.whole_of(body) if parts.is_first(body) else body
+        message = parts.message_of(delivery.key, delivery.purpose, {**whole, "thread": {}})
         gone = list(body.get("steps", ()))
         told: list[Insert] = []
-        for step in steps(origin, self._channels, reach, to):
+        for step in steps(origin, self._channels, reach, to, message):
             if step.name in gone:
                 continue
             gone.append(step.name)
-            told.append(self._event(delivery, step))
+            told.append(self._event(delivery, step, reason))
             if step.can:
                 return await self._reroute(delivery, origin, step, gone, told, ended)
         held = delivery.purpose is Purpose.REPLY
         state = DeliveryState.HELD if held else DeliveryState.CANCELLED
-        return await self._settler.closed(delivery, state, detail, told, ended)
+        return await self._settler.closed(delivery, state, detail, told, ended, reason=reason)
 
     async def _reroute(
         self,
@@ -239,12 +267,12 @@ class Windows:
         inserts = (*(Insert("delivery", one) for one in rest), *told)
         return await self._store.submit(Unit(guard, inserts, tuple(updates), label="settle"))
 
-    def _event(self, delivery: Delivery, step: Step) -> Insert:
+    def _event(self, delivery: Delivery, step: Step, reason: str) -> Insert:
         """Each step of the chain is a line of the timeline, those that could not as well."""
         data = {
             "delivery": delivery.id,
             "purpose": delivery.purpose.value,
-            "reason": Reason.WINDOW.value,
+            "reason": reason,
             "step": step.name,
             "target": step.channel,
             "taken": step.can,
@@ -264,8 +292,10 @@ class Windows:
 
     # ---- before somebody writes
 
-    async def look(self, record: Mapping[str, Any], target: str, to: Identity | None) -> Look:
-        """How an answer to a record by a channel would go now."""
+    async def look(
+        self, record: Mapping[str, Any], target: str, to: Identity | None, message: Message | None = None
+    ) -> Look:
+        """How an answer to a record by a channel would go now; a message that is given is looked at, too."""
         channel = self._channels[target]
         talk, now = record["conversation"], self._clock.now()
         windowed = bool(channel.settings.windows and talk and target == record["channel"])
@@ -276,8 +306,13 @@ class Windows:
         is_open = bool(openings) or not windowed
         chain: tuple[Step, ...] = ()
         if windowed or channel.settings.fallback:
-            reach = await self._store.read(lambda c: people.reach(c, record["id"]))
-            chain = tuple(steps(channel, self._channels, reach, to))
+            reach = await reaching.of(self._store, record["id"])
+            chain = tuple(steps(channel, self._channels, reach, to, message))
+        carrier, whom = channel, to
+        if not is_open:
+            found_way = next((one for one in chain if one.can), None)
+            carrier = self._channels[found_way.channel] if found_way else channel
+            whom = found_way.to if found_way and found_way.to else to
         counted = [one.messages for one in openings]
         left = None if None in counted else sum(one for one in counted if one is not None)
         return Look(
@@ -286,4 +321,6 @@ class Windows:
             messages=left if openings else None,
             windowed=windowed,
             chain=chain,
+            preview=preview(carrier, message, whom),
+            counts=carrier.previewer is not None,
         )

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class ImportSettings(BaseModel):
     """Bounds of imported files."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
     file_bytes: int = Field(default=1_073_741_824, gt=0, description="Largest file that is taken, bytes.")
     unpacked_bytes: int = Field(

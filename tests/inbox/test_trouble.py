@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -43,15 +43,15 @@ async def test_what_the_store_could_not_take_is_tried_again_at_once_and_not_when
 ) -> None:
     leases = {"ttl": 60, "recover": 60}
     async with House(office.config(tmp_path / "data", leases=leases), tmp_path) as house:
-        submit, left = house.store.submit, [2]
+        submit_all, left = house.store.submit_all, [2]
 
-        async def busy(unit: Unit) -> bool:
-            if unit.label == label and left[0]:
+        async def busy(units: Sequence[Unit]) -> Sequence[bool | BaseException]:
+            if left[0] and label in [unit.label for unit in units]:
                 left[0] -= 1
                 raise StoreBusy("the database is out of reach")
-            return await submit(unit)
+            return await submit_all(units)
 
-        monkeypatch.setattr(house.store, "submit", busy)
+        monkeypatch.setattr(house.store, "submit_all", busy)
         await Form().bring(house, 1, office=office, text="hold this" if label == "process.held" else "Hello.")
         await house.idle(10)
         assert left == [0]
@@ -128,6 +128,7 @@ async def test_what_waits_in_the_database_has_its_turn_while_the_hot_queue_never
         log=RecordingLog(),
         after_message=lambda state: state,
         after_delivery=lambda state, purpose: state,
+        child=None,  # type: ignore[arg-type]
     )
     looked = 0
 
@@ -285,7 +286,7 @@ async def test_a_worker_that_died_while_idle_costs_no_envelope(tmp_path: Path) -
         mail = _envelope(1, "email")
         raw = b"From: a@example.com\r\nSubject: Hello\r\n\r\nHello.\r\n"
         assert isinstance(await reader.read(mail, raw, {}), Draft)
-        (idle,) = reader._free
+        (idle,) = reader._plain._free
         os.kill(idle._process.pid, signal.SIGKILL)
         await idle._process.wait()
         assert (await reader.read(mail, raw, {})).subject == "Hello"

@@ -147,6 +147,53 @@ async def test_a_busy_store_at_the_probe_of_a_circuit_does_not_shut_the_target_f
     await bench.until("claimed", "delivered")
 
 
+async def test_the_next_one_goes_out_while_the_outcome_of_the_last_is_written(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit, disk = bench.store.submit, asyncio.Event()
+
+    async def slow(unit: Unit) -> bool:
+        if unit.label == "settle":
+            await disk.wait()
+        return await submit(unit)
+
+    monkeypatch.setattr(bench.store, "submit", slow)
+    bench.target("chat", concurrency=1)
+    both = await bench.owe("chat", 2)
+    await bench.when(lambda: len(bench.sent) == 2)
+    assert bench.dispatcher.working == set(both)
+    disk.set()
+    await bench.until("delivered", "delivered")
+
+
+@pytest.mark.parametrize("policy", [OnUncertain.RESEND, OnUncertain.HOLD])
+async def test_an_attempt_is_written_ahead_only_where_a_second_try_is_recognised(
+    bench: Bench, policy: OnUncertain
+) -> None:
+    """After a crash it counts as uncertain: a person would have to look at a message that never went out."""
+    hang, under_way = asyncio.Event(), 0
+
+    async def slow(_: Delivery) -> Receipt:
+        nonlocal under_way
+        under_way += 1
+        assert under_way == 1
+        await hang.wait()
+        under_way -= 1
+        return Receipt("r", bench.clock.now())
+
+    async def begun() -> int:
+        return await bench.store.read(lambda c: len(c.scalars(select(attempt.c.delivery)).all()))
+
+    bench.target("chat", slow, concurrency=1, on_uncertain=policy)
+    await bench.owe("chat", 3)
+    await bench.when(lambda: under_way == 1)
+    await bench.store.submit(Unit())  # whatever was begun together with it is committed by then
+    assert await begun() == (2 if policy is OnUncertain.RESEND else 1)
+    hang.set()
+    await bench.until("delivered", "delivered", "delivered")
+    assert await begun() == 3
+
+
 async def test_nothing_stays_in_hand_for_a_target_that_was_taken_out(bench: Bench) -> None:
     """What was queued would be claimed for ever, and take the places of others."""
     hang = asyncio.Event()
@@ -155,7 +202,7 @@ async def test_nothing_stays_in_hand_for_a_target_that_was_taken_out(bench: Benc
         await hang.wait()
         return Receipt("r", bench.clock.now())
 
-    bench.target("chat", slow, concurrency=1)
+    bench.target("chat", slow, concurrency=1, on_uncertain=OnUncertain.HOLD)
     under_way, queued = await bench.owe("chat", 2)
     await bench.when(lambda: bench.dispatcher.working == {under_way, queued})
     del bench.targets["chat"]
@@ -281,7 +328,7 @@ async def test_a_stop_in_good_order_counts_as_no_death(
         await asyncio.Event().wait()
         raise TemporaryFailure(Reason.SERVER, "never")
 
-    bench.target("chat", slow, concurrency=1)
+    bench.target("chat", slow, concurrency=1, on_uncertain=OnUncertain.HOLD)
     running = asyncio.create_task(bench.dispatcher.run())
     await bench.owe("chat", 2)
     await begun.wait()

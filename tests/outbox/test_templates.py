@@ -35,7 +35,15 @@ def rendered(templates: Templates, **values: Any) -> str:
 def test_the_shipped_templates_are_right() -> None:
     templates = Templates([SHIPPED])
     assert templates.check() == []
-    assert templates.names == {"acknowledgement", "out_of_scope"}
+    assert templates.names == {
+        "acknowledgement",
+        "extension",
+        "missing",
+        "missing_reminder",
+        "out_of_scope",
+        "progress",
+        "satisfaction",
+    }
 
 
 @pytest.mark.parametrize("name", ["acknowledgement", "out_of_scope"])
