@@ -12,12 +12,12 @@ from aiohttp import web
 from pydantic import ValidationError
 from sqlalchemy import Connection
 
-from console import replies, shapes
+from console import asking, replies, shapes
 from console.links import Links
 from console.problems import Problem, invalid, not_found, verbs_spoken
 from console.services import Principal, Scope, Services
 from model import record as canon
-from store import boxes, views
+from store import boxes, search, views
 
 Answer = Callable[[web.Request, Principal], Awaitable[web.StreamResponse]]
 
@@ -88,6 +88,9 @@ class Gate:
             with verbs_spoken():
                 return await answer(request, principal)
 
+        # What the description of the API is made from.
+        named: Any = handler
+        named.scope, named.answers = scope, answer
         return handler
 
     def _principal(self, request: web.Request) -> Principal:
@@ -116,6 +119,7 @@ class Api:
             web.get("/v1/records/{reference}", needs(read, self.record)),
             web.get("/v1/records/{reference}/timeline", needs(read, self.timeline)),
             web.get("/v1/records/{reference}/way", needs(read, self.way)),
+            web.post("/v1/records/{reference}/way", needs(read, self.way_of)),
             web.post("/v1/records/{reference}/replies", needs(write, self.reply)),
             web.get("/v1/events", needs(feed, self.events)),
         ]
@@ -129,18 +133,16 @@ class Api:
         before = request.query.get("cursor")
         if before is not None and not _ID.match(before):
             raise Problem(422, "cursor must be the `next` of an earlier answer", field="cursor")
-        channel, state = request.query.get("channel"), request.query.get("state")
-        text = request.query.get("q")
+        wanted = asking.wanted(asking.chosen(request.query), self._services.zone)
 
-        def query(connection: Connection) -> tuple[list[canon.Record], str | None]:
-            found = views.records(
-                connection, limit=limit + 1, before=before, channel=channel, state=state, text=text
-            )
-            following = found[limit - 1]["id"] if len(found) > limit else None
-            return views.canonicals(connection, found[:limit], self._links), following
+        def query(connection: Connection) -> tuple[list[canon.Record], str | None, int]:
+            found = search.page(connection, wanted, limit=limit, before=before)
+            unread = search.unread(connection) if wanted.text else 0
+            return views.canonicals(connection, found.rows, self._links), found.following, unread
 
-        found, following = await self._services.store.read(query)
-        return json({"records": [one.model_dump(by_alias=True) for one in found], "next": following})
+        found, following, unread = await self._services.store.read(query)
+        answer = {"records": [one.model_dump(by_alias=True) for one in found], "next": following}
+        return json({**answer, "not_indexed": unread} if unread else answer)
 
     async def record(self, request: web.Request, principal: Principal) -> web.Response:
         reference = request.match_info["reference"]
@@ -195,6 +197,17 @@ class Api:
                     request.match_info["reference"], request.query.get("channel") or None
                 )
             )
+
+    async def way_of(self, request: web.Request, principal: Principal) -> web.Response:
+        """The same for a text: as how many messages it would go, or why it cannot; posted, no address has it."""
+        body = await read_body(request, self._services.reply_bytes)
+        try:
+            asked = replies.Way.model_validate(parse_object(body))
+        except ValidationError as error:
+            raise invalid(error) from None
+        with verbs_spoken():
+            reference = request.match_info["reference"]
+            return json(await self._services.outbox.way(reference, asked.channel, asked.text))
 
     async def reply(self, request: web.Request, principal: Principal) -> web.Response:
         key = request.headers.get("Idempotency-Key")

@@ -9,7 +9,8 @@ from aiohttp import web
 from pydantic import ValidationError
 from sqlalchemy import Connection
 
-from console import letters, pages, replies
+from casework import judgement
+from console import asking, letters, pages, replies
 from console.links import Links
 from console.problems import Problem, invalid, verbs_spoken
 from console.seats import Fields, Seats, see_other, word
@@ -17,8 +18,9 @@ from console.services import Facts, Scope
 from console.sessions import Brake, Session
 from console.story import tell
 from model import record as canon
+from model.decision import Urgency
 from model.states import RecordState
-from store import boxes, people, views, windows
+from store import boxes, people, search, views, windows
 
 _PAGE = 50
 #: The customer's own HTML: no script, nothing fetched, no way out of the frame.
@@ -103,21 +105,23 @@ class Desk:
     # ---- records
 
     async def records(self, request: web.Request, session: Session) -> web.Response:
-        chosen = {name: request.query.get(name, "").strip() for name in ("channel", "state", "q", "before")}
-
-        def query(connection: Connection) -> tuple[list[canon.Record], str | None]:
-            found = views.records(
-                connection,
-                limit=_PAGE + 1,
-                before=chosen["before"] or None,
-                channel=chosen["channel"] or None,
-                state=chosen["state"] or None,
-                text=chosen["q"] or None,
+        chosen = asking.chosen(request.query)
+        before = request.query.get("before", "").strip() or None
+        problem = ""
+        try:
+            wanted = asking.wanted(chosen, self._services.zone)
+        except Problem as error:  # what was typed stays in the boxes
+            wanted, problem = (
+                asking.wanted({**chosen, "since": "", "until": ""}, self._services.zone),
+                error.detail,
             )
-            following = found[_PAGE - 1]["id"] if len(found) > _PAGE else None
-            return views.canonicals(connection, found[:_PAGE], self._links), following
 
-        found, following = await self._services.store.read(query)
+        def query(connection: Connection) -> tuple[list[canon.Record], str | None, int]:
+            found = search.page(connection, wanted, limit=_PAGE, before=before)
+            unread = search.unread(connection) if wanted.text else 0
+            return views.canonicals(connection, found.rows, self._links), found.following, unread
+
+        found, following, unread = await self._services.store.read(query)
         now = self._services.clock.now()
         ids = [one.id for one in found if one.id]
         closing = await self._services.store.read(lambda c: windows.of_records(c, ids, now))
@@ -130,6 +134,14 @@ class Desk:
             older=older,
             closing={id_: _minutes(until - now) for id_, until in closing.items()},
             chosen=chosen,
+            due={one.id: self._services.passing.due(one.state, one.deadlines) for one in found},
+            departments=self._services.passing.choices()["departments"],
+            problem=problem,
+            narrowed=any(chosen.values()),
+            more=any(chosen[name] for name in ("department", "urgency", "nature", "since", "until")),
+            before=before,
+            unread=unread,
+            urgencies=list(Urgency),
             channels=[one["name"] for one in self._services.health() if one.get("role") == "channel"],
             states=list(RecordState),
         )
@@ -137,8 +149,19 @@ class Desk:
     async def record(self, request: web.Request, session: Session) -> web.Response:
         return await self._record(request, session)
 
+    async def again(self, request: web.Request, session: Session, problem: Problem) -> web.Response:
+        """The record's page once more, with why a form about passing it on was refused."""
+        return await self._record(request, session, case_problem=problem.detail, status=problem.status)
+
     async def _record(
-        self, request: web.Request, session: Session, *, draft: str = "", problem: str = "", status: int = 200
+        self,
+        request: web.Request,
+        session: Session,
+        *,
+        draft: str = "",
+        problem: str = "",
+        case_problem: str = "",
+        status: int = 200,
     ) -> web.Response:
         reference = request.match_info["reference"]
 
@@ -147,9 +170,11 @@ class Desk:
             if row is None:
                 return None
             deliveries = boxes.deliveries_of(connection, row["id"])
+            events = views.timeline(connection, row["id"])
             return {
                 "record": views.canonical(connection, row, self._links),
-                "story": tell(row, views.timeline(connection, row["id"]), deliveries),
+                "story": tell(row, events, deliveries),
+                "judgement": judgement.tell(row, events),
                 "messages": views.messages(connection, row["id"]),
                 "row": row,
             }
@@ -167,19 +192,24 @@ class Desk:
             key=self._services.ids.new(),
             draft=draft,
             problem=problem,
+            case_problem=case_problem,
             sent="sent" in request.query,
             links=self._links,
-            way=await self._way(reference),
+            way=await self._way(reference, draft),
+            case=await self._services.passing.show(reference),
+            care=await self._services.care.show(reference),
+            choices=self._services.passing.choices(),
+            due=self._services.passing.due(found["row"]["state"], found["record"].deadlines),
             ties=[one for one in person["links"] if one["state"] in ("linked", "proposed")] if person else [],
             **found,
         )
         page.set_status(status)
         return page
 
-    async def _way(self, reference: str) -> Facts | None:
-        """How an answer would go now; the page tells it before anybody writes."""
+    async def _way(self, reference: str, draft: str = "") -> Facts | None:
+        """How an answer would go now; the page tells it before anybody writes, and of a draft before it is sent."""
         try:
-            return await self._services.outbox.way(reference, None)
+            return await self._services.outbox.way(reference, None, draft.strip() or None)
         except (LookupError, ValueError):
             return None
 
@@ -210,6 +240,8 @@ class Desk:
     async def reply(self, request: web.Request, session: Session) -> web.Response:
         posted = await self._seats.fields(request, session, self._services.reply_bytes)
         reference, draft = request.match_info["reference"], word(posted, "text")
+        if word(posted, "verb") == "check":
+            return await self._record(request, session, draft=draft)
         try:
             reply = replies.Reply(
                 text=draft,

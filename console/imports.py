@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
@@ -14,12 +15,14 @@ from console.problems import Problem, invalid
 from console.services import Principal, Scope, Services
 
 _PIECE = 262_144
+#: Names that old browsers can read (RFC 6266 appendix D).
+_PLAIN = re.compile(r"[\w.-]{1,100}", re.ASCII)
 
 
 class Preview(BaseModel):
     """How the file is to be read; what is left out is found."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     format: str | None = Field(default=None, description="csv, xlsx, jsonl, mbox, eml or zip.")
     encoding: str | None = Field(
@@ -47,7 +50,7 @@ class Preview(BaseModel):
 class Start(BaseModel):
     """How the import is run."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     acknowledge: bool = Field(default=False, description="Whether customers are told.")
     dry_run: bool = Field(default=False, description="Read and check everything, import nothing.")
@@ -135,5 +138,6 @@ async def keep(services: Services, chunks: AsyncIterator[bytes]) -> Any:
 
 def download(name: str, media_type: str, data: bytes) -> web.Response:
     """A file of ours as a browser keeps it (RFC 6266, RFC 8187)."""
-    disposition = f"attachment; filename=\"errors\"; filename*=UTF-8''{quote(name, safe='')}"
+    plain = name if _PLAIN.fullmatch(name) else "file"
+    disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
     return web.Response(body=data, headers={"Content-Type": media_type, "Content-Disposition": disposition})

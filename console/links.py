@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from model.ids import same_token, tidy_reference, token
+from model.ids import same_token, seal, tidy_reference, token, unseal
 
 #: Stands for the unchanged bytes, where an attachment has its number.
 RAW = "raw"
@@ -25,6 +25,14 @@ class Links:
     def status(self, reference: str) -> str:
         """The customer's status page; good from acceptance on, before there is a record."""
         return f"{self.public_url}/status/{reference}.{self._sign('status', reference)}"
+
+    def question(self, id_: str) -> str:
+        """The page that asks one customer, once, whether they are satisfied."""
+        return f"{self.public_url}/q/{seal(self.key, 'question', id_)}"
+
+    def read_question(self, address: str) -> str | None:
+        """The question of such an address, or None when we did not make it."""
+        return unseal(self.key, "question", address)
 
     def file(self, envelope: str, n: int) -> str:
         """Attachment `n` of an envelope."""

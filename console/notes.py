@@ -22,10 +22,22 @@ from store import calls, people, views
 
 #: What the form posts on to the note, by the names of the note's fields.
 _FIELDS = (
-    *("phone", "name", "company", "email", "place", "text", "subject", "urgency", "answer_by", "language"),
+    *(
+        "phone",
+        "name",
+        "company",
+        "email",
+        "address",
+        "place",
+        "text",
+        "subject",
+        "urgency",
+        "answer_by",
+        "language",
+    ),
     *("said_at", "call", "key"),
 )
-_WISHES = ("", "call_back", "sms", "email", "none")
+_WISHES = ("", "call_back", "sms", "email", "letter", "none")
 #: Who may be meant: people, and records of each.
 _PEOPLE, _RECORDS = 6, 4
 #: A call that nobody made a note of is offered for so long.
@@ -160,7 +172,8 @@ class Notes:
         return json({"people": await self._meant(word(posted, "q"), region, request)})
 
     async def _meant(self, typed: str, region: str, request: web.Request) -> list[dict[str, Any]]:
-        words = " ".join(unicodedata.normalize("NFKC", typed).split())[:_LONGEST]
+        plain = "".join(one if one.isprintable() else " " for one in unicodedata.normalize("NFKC", typed))
+        words = " ".join(plain.split())[:_LONGEST]
         prefixes = beginnings(words, region)
         if len(words) < 2 or (not prefixes and words.isascii() and len(words) < 3):
             return []

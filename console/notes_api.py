@@ -15,7 +15,7 @@ from console.api import SMALL_BODY, Gate, json, parse_object, read_body, whole_n
 from console.problems import Problem, invalid, not_found, verbs_spoken
 from console.services import Principal, Scope, Services
 from model.delivery import Said
-from store import boxes, views
+from store import boxes, search, views
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")
 
@@ -23,7 +23,7 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")
 class Outcome(BaseModel):
     """How a try to say something to a customer ended."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     outcome: Said = Field(description="reached, not_reached, wrong_number or declined.")
     note: str = Field(default="", max_length=500, description="A remark.")
@@ -104,9 +104,8 @@ class NotesApi:
         before = request.query.get("cursor")
 
         def query(connection: Connection) -> tuple[list[dict[str, Any]], str | None]:
-            found = views.records(connection, limit=limit + 1, before=before, channel=channel)
-            following = found[limit - 1]["id"] if len(found) > limit else None
-            return found[:limit], following
+            found = search.page(connection, search.Wanted(channel=channel), limit=limit, before=before)
+            return list(found.rows), found.following
 
         found, following = await self._services.store.read(query)
         return json({"records": [_shown(row) for row in found], "next": following})

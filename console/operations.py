@@ -20,7 +20,7 @@ Verb = Callable[["Selection", str], Awaitable[Facts]]
 class Selection(BaseModel):
     """What a verb is applied to, and how."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     ids: list[str] = Field(min_length=1, max_length=1000, description="Ids of envelopes or deliveries.")
     dry_run: bool = Field(default=False, description="Show what a replay would change, and change nothing.")
@@ -31,7 +31,7 @@ class Selection(BaseModel):
 class ChannelArguments(BaseModel):
     """What a verb on a channel is told beside its name."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     since: date | None = Field(
         default=None, description="Day from which older messages are wanted (backfill)."
@@ -56,7 +56,7 @@ async def _backfill(services: Services, name: str, told: ChannelArguments, actor
 class Linking(BaseModel):
     """Which contacts are one person, or a proposal or link that says so."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     link: str | None = Field(default=None, max_length=100, description="Id of a proposal or a link.")
     contact: str | None = Field(default=None, max_length=400, description="A contact, by id or identity.")

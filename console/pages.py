@@ -85,8 +85,9 @@ def render(
             when=partial(when, services),
             iso=lambda at: at.isoformat(),
             size=size,
+            named=partial(named, language),
             static=static_url,
-            **{"session": None, "mend_count": 0, "embedded": False, **values},
+            **{"session": None, "mend_count": 0, "prints": False, "embedded": False, **values},
         )
     )
     return web.Response(
@@ -96,6 +97,13 @@ def render(
         charset="utf-8",
         headers={"Vary": "Accept-Language, Cookie", "Content-Language": language, **(headers or {})},
     )
+
+
+def named(language: str, titles: Mapping[str, str], name: str) -> str:
+    """What something is called in the visitor's language: its title there, any title, or its name."""
+    spoken = language.partition("-")[0]
+    own = next((text for tag, text in titles.items() if tag.partition("-")[0] == spoken), None)
+    return own or next(iter(titles.values()), name)
 
 
 def when(services: Services, at: datetime | None) -> str:

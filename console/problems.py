@@ -11,6 +11,8 @@ import orjson
 from aiohttp import web
 from pydantic import ValidationError
 
+from casework.passing import Overtaken
+
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -70,6 +72,8 @@ def verbs_spoken() -> Iterator[None]:
         raise
     except LookupError as error:
         raise Problem(404, str(error) or "there is no such thing") from error
+    except Overtaken as error:
+        raise Problem(409, str(error)) from error
     except ValueError as error:
         raise Problem(422, str(error)) from error
 

@@ -22,7 +22,7 @@ _KEPT = timedelta(hours=24)
 
 
 class _Body(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class File(_Body):
@@ -63,6 +63,13 @@ class Reply(_Body):
         if not value.strip():
             raise ValueError("an answer needs some text")
         return value
+
+
+class Way(_Body):
+    """A text of which is asked how it would go."""
+
+    text: str = Field(min_length=1, max_length=500_000)
+    channel: str | None = Field(default=None, description="Another channel than the one it came in by.")
 
 
 async def send(services: Services, reference: str, reply: Reply, *, actor: str, key: str) -> Facts:

@@ -53,6 +53,7 @@ class Seats:
             session=session,
             csrf=self.sessions.csrf(session),
             mend_count=boxes.waiting_for_a_person(counts),
+            prints=bool(self.services.bundles.channels()),
             **values,
         )
 

@@ -74,6 +74,12 @@ class InboxVerbs(Protocol):
 
     async def ignore(self, ids: Sequence[str], *, reason: str, actor: str) -> Facts: ...
 
+    async def correct(self, envelope: str, values: Facts, *, actor: str) -> Facts:
+        """Put right what was read of a held one, and let it go on; `corrected` is False when it is held no longer."""
+
+    async def picture(self, envelope: str, page: int) -> bytes:
+        """A page of one as a JPEG; page 0 is the first."""
+
 
 class ImportVerbs(Protocol):
     """The verbs on imported files. An import is told as facts: id, channel, name, state, rows, taken, known, …"""
@@ -152,11 +158,36 @@ class OutboxVerbs(Protocol):
     async def ways(self, reference: str) -> Sequence[Facts]:
         """Every channel that could carry an answer: channel, to, refused_before."""
 
-    async def way(self, reference: str, channel: str | None) -> Facts:
+    async def way(self, reference: str, channel: str | None, text: str | None = None) -> Facts:
         """How an answer would go now: channel, to, refused_before, window, fallback, carried_by, held.
 
         Raises LookupError for an unknown reference, and ValueError when there is no way at all.
         """
+
+
+class BundleVerbs(Protocol):
+    """The verbs on printed letters: a bundle is put together, printed, posted, and only then are its letters sent."""
+
+    def channels(self) -> Sequence[str]:
+        """The channels that print, as they are configured now."""
+
+    async def list(self, *, channel: str | None, limit: int) -> Facts:
+        """`waiting` letters that no bundle has, `bundles` with those first that are not posted, and `channels`."""
+
+    async def show(self, named: str) -> Facts:
+        """One, by id or name, with its letters as `list`."""
+
+    async def file(self, named: str, *, list_only: bool = False) -> tuple[str, bytes]:
+        """File name and PDF of a bundle: its list and its letters, or the list alone."""
+
+    async def close(self, channel: str, *, actor: str) -> Facts:
+        """Make a bundle of what waits; ValueError when nothing does."""
+
+    async def posted(self, named: str, *, without: Sequence[str], at: datetime | None, actor: str) -> Facts:
+        """Somebody posted a bundle, but for these letters, which the next one has."""
+
+    async def again(self, named: str, *, actor: str) -> Facts:
+        """Take a letter (by delivery or reference) out of its bundle, so that the next one has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +223,25 @@ class NoteVerbs(Protocol):
         """How a try to say it ended: reached, not_reached, wrong_number or declined."""
 
 
+class PosterVerbs(Protocol):
+    """Posters whose code leads to a form with the place filled in."""
+
+    def choices(self) -> Facts:
+        """`forms` with their languages, `counters` with their places, our `url`, and whether phones can reach it."""
+
+    async def make(
+        self,
+        form: str,
+        *,
+        places: Sequence[str],
+        languages: Sequence[str],
+        size: str,
+        heading: str,
+        colour: str,
+    ) -> tuple[str, bytes]:
+        """File name and PDF, a page for each place. LookupError for an unknown form, ValueError in words."""
+
+
 class Partners(Protocol):
     """Who may ask for the state of what a partner brought in."""
 
@@ -209,6 +259,92 @@ class ContactVerbs(Protocol):
     ) -> Facts: ...
 
     async def unlink(self, link: str, *, actor: str) -> Facts: ...
+
+
+class PassingVerbs(Protocol):
+    """The office's verbs on one record; `seen` is the state that the caller saw, and a faster one wins."""
+
+    def choices(self) -> Facts:
+        """departments ({name: {title by language, natures}}), coordinator, natures."""
+
+    def due(self, state: str, stages: Facts) -> Facts | None:
+        """The stage that a record is in: stage, at, late, and span (the working time left or over)."""
+
+    async def show(self, reference: str) -> Facts:
+        """reference, state, returns, and the assignments, oldest first."""
+
+    async def judge(
+        self,
+        reference: str,
+        *,
+        nature: Sequence[str] | None,
+        urgency: str | None,
+        department: str | None,
+        in_scope: bool | None,
+        note: str,
+        actor: str,
+        seen: str | None,
+    ) -> Facts: ...
+
+    async def hand_over(
+        self,
+        reference: str,
+        *,
+        departments: Sequence[str],
+        lead: str | None,
+        suggestion: str,
+        due: datetime | None,
+        actor: str,
+        seen: str | None,
+    ) -> Facts: ...
+
+    async def take(
+        self, reference: str, *, department: str | None, actor: str, seen: str | None
+    ) -> Facts: ...
+
+    async def give_back(
+        self, reference: str, *, reason: str, department: str | None, actor: str, seen: str | None
+    ) -> Facts: ...
+
+    async def solve(
+        self, reference: str, *, result: str, department: str | None, actor: str, seen: str | None
+    ) -> Facts: ...
+
+    async def close(self, reference: str, *, reason: str, actor: str, seen: str | None) -> Facts: ...
+
+    async def note(self, reference: str, *, text: str, actor: str) -> Facts: ...
+
+
+class CareVerbs(Protocol):
+    """What clerks tell and ask customers while a matter is open."""
+
+    async def show(self, reference: str) -> Facts:
+        """`pauses`, `follow_ups`, `waits` (whether the customer is asked for something), `may_ask_for`."""
+
+    async def ask(
+        self, reference: str, *, missing: Sequence[str], question: str, actor: str, seen: str | None
+    ) -> Facts: ...
+
+    async def progress(
+        self, reference: str, *, text: str, expected: datetime | None, actor: str, seen: str | None
+    ) -> Facts: ...
+
+    async def extend(
+        self, reference: str, *, until: datetime, reason: str, actor: str, seen: str | None
+    ) -> Facts: ...
+
+    async def resume(self, reference: str, *, actor: str, seen: str | None) -> Facts: ...
+
+
+class Following(Protocol):
+    """The questions whether customers are satisfied."""
+
+    async def question(self, id_: str) -> Facts | None:
+        """`reference`, `subject`, `language`, `open`, `mark`; None for an unknown one."""
+
+    async def mark(self, id_: str, *, mark: int, remarks: str, by: str) -> Facts: ...
+
+    async def mark_record(self, reference: str, *, mark: int, remarks: str, actor: str) -> Facts: ...
 
 
 class ChannelVerbs(Protocol):
@@ -248,6 +384,8 @@ class FormPage:
     file_bytes: int = 10_485_760
     file_types: Sequence[str] = ()
     """Endings and media types that are taken; empty for all."""
+    ways: Sequence[str] = ()
+    """How a customer may wish to be answered (email, sms, letter); with letter, the page asks for an address."""
     embed_from: Sequence[str] = ()
     """Origins (`https://www.example.com`) whose pages may show the form in a frame; `*` for every one."""
 
@@ -294,9 +432,14 @@ class Services:
     import_spool: Callable[[AsyncIterator[bytes], int], Awaitable[Raw]]
     """Keeps the bytes of an upload; OverflowError beyond a limit."""
     outbox: OutboxVerbs
+    bundles: BundleVerbs
+    posters: PosterVerbs
     contacts: ContactVerbs
     notes: NoteVerbs
     partners: Partners
+    passing: PassingVerbs
+    care: CareVerbs
+    following: Following
     channels: ChannelVerbs
     admin: Callable[[str, Facts, str], Awaitable[Facts]]
     """The command line's other verbs: admin(verb, arguments, actor)."""
@@ -319,5 +462,7 @@ class Services:
     """The time zone that pages show times in."""
     session_hours: float = 10
     throttle: Throttle = field(default_factory=Throttle)
+    version: str = "0"
+    """Of this Forebay, for the description of the API."""
     reply_bytes: int = 26_214_400
     """Largest request of an answer with its files, bytes."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from model.delivery import AUTOMATIC, DOWNSTREAM
+from model.delivery import AUTOMATIC, DOWNSTREAM, Purpose
 from model.event import EventType
 from model.states import DeliveryState
 
@@ -35,6 +35,8 @@ class Chapter:
     delivery: Row | None = field(default=None, compare=False)
     parts: int = 1
     """Deliveries that the answer went in."""
+    changed: Mapping[str, Row] = field(default_factory=dict, compare=False)
+    """What a person judged otherwise: from what, to what."""
 
 
 def tell(record: Row, events: Iterable[Row], deliveries: Iterable[Row]) -> list[Chapter]:
@@ -80,7 +82,9 @@ def _delivery(row: Row) -> Chapter:
         return Chapter("house", row["created_at"], row["purpose"], who=row["target"], delivery=row)
     if row["purpose"] in AUTOMATIC and row["state"] == DeliveryState.CANCELLED and not row["attempts"]:
         why = ": ".join(one for one in (row["reason"], row["detail"]) if one)
-        return Chapter("house", row["created_at"], EventType.ACKNOWLEDGEMENT_REFUSED, text=why)
+        notice = row["purpose"] == Purpose.NOTICE
+        what = EventType.NOTICE_REFUSED if notice else EventType.ACKNOWLEDGEMENT_REFUSED
+        return Chapter("house", row["created_at"], what, text=why)
     text = row["body"].get("text", "")
     return Chapter("office", row["created_at"], row["purpose"], who=row["target"], text=text, delivery=row)
 
@@ -91,5 +95,11 @@ def _event(row: Row) -> Chapter:
         text = str(data.get("text") or data.get("full_text") or "")
         if text:
             return Chapter("customer", row["at"], row["type"], who=str(data.get("name", "")), text=text)
+    if row["type"] == EventType.CORRECTED:
+        text = "\n".join(
+            f"{name}: {old or '–'} → {new or '–'}" for name, (old, new) in data["changes"].items()
+        )
+        return Chapter("house", row["at"], row["type"], who=row["actor"], text=text)
     words = next((str(data[name]) for name in _WORDS if data.get(name)), "")
-    return Chapter("house", row["at"], row["type"], who=row["actor"], text=words)
+    changed = {name: one for name, one in data.get("changed", {}).items() if isinstance(one, Mapping)}
+    return Chapter("house", row["at"], row["type"], who=row["actor"], text=words, changed=changed)

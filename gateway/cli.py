@@ -9,7 +9,22 @@ from collections.abc import Sequence
 import typer
 
 from gateway import terminal
-from gateway.commands import channels, contacts, house, imports, inbox, outbox, reading, records, settings
+from gateway.commands import (
+    bundles,
+    channels,
+    contacts,
+    feed,
+    house,
+    imports,
+    inbox,
+    letters,
+    moving,
+    outbox,
+    posters,
+    reading,
+    records,
+    settings,
+)
 from gateway.trouble import Exit, Trouble
 
 #: Set to anything, it makes an error of ours show its traceback.
@@ -35,13 +50,20 @@ app.command()(reading.normalize)
 app.command()(reading.route)
 app.add_typer(inbox.app, name="inbox")
 app.add_typer(outbox.app, name="outbox")
+app.add_typer(bundles.app, name="bundle")
+app.add_typer(letters.app, name="letter")
 app.add_typer(channels.app, name="channel")
 app.command()(channels.probe)
 app.command()(channels.backfill)
 app.add_typer(imports.app, name="import")
 app.add_typer(records.app, name="records")
 app.command()(records.reply)
+app.add_typer(feed.app, name="feed")
 app.add_typer(contacts.app, name="contact")
+app.command()(posters.poster)
+app.command()(moving.backup)
+app.command()(moving.restore)
+app.command()(moving.migrate)
 app.command()(house.audit)
 app.command()(house.reload)
 app.command()(house.release)

@@ -11,11 +11,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from casework.escalation import Escalation, Mail
 from config.load import Loaded
 from console.services import Services
 from gateway import metrics as metrics_room
-from gateway.house import Counters, Hook, build
+from gateway.house import Counters, Hook, House, build
 from gateway.http import ClientHttp
+from gateway.internal_mail import internal_mail
 from gateway.logs import set_up
 from gateway.openings import Openings
 from gateway.reload import Reload
@@ -24,14 +26,19 @@ from gateway.services import admin_token, make_services
 from gateway.tools import FileSpool, SystemClock, SystemIds
 from gateway.watch import Watch
 from inbox.imports.run import forget_before
-from store import deliveries, envelopes, facts, leases, retention, sweep
+from store import archive, deliveries, envelopes, facts, leases, retention, sweep
 from store.errors import StoreBusy
 from store.store import Store
+from store.units import Insert
 
 #: What the shell reads when the disk broke under us: EX_IOERR of sysexits.h.
 EXIT_IO = 74
 #: How often it is looked which reply windows close soon, seconds.
 _LOOK_AT_WINDOWS = 20.0
+_LOOK_AT_OFFICE = 60.0
+#: How often it is looked whether records are still to be read into the archive, seconds; how many are read in
+#: at once, and the pause in which others have the writer.
+_READ_IN_EVERY, _READ_IN, _BETWEEN = 5.0, 50, 0.02
 #: Restarts of one task within its life before the process gives up and lets its supervisor start it anew.
 _RESTARTS = 20
 
@@ -118,6 +125,7 @@ class Daemon:
         self.reload = Reload(self.house, self.openings, self.metrics)
         self._http = ClientHttp()
         self.watch = Watch(self.house, self._http)
+        self.escalation = _escalation(self.house, self._http)
         self.server = Server(
             self.house,
             make_services(self.house, self.openings, token, self.reload),
@@ -135,30 +143,43 @@ class Daemon:
         """Recover what an earlier process left, open the doors, and begin."""
         house, settings = self.house, self.house.loaded.settings
         FileSpool(house.store.folder / "spool").clear()
+        every = self._every
         await self._live()
+        # At once: with many channels it takes longer to open them than a lease lasts.
+        self._alive = [every(settings.leases.renew.total_seconds(), self._live, "lease")]
         await self._recover()
         if house.store.on_hold:
             house.log.warning("store.on_hold", repair="look at `forebay release`, which shows what waits")
+        await house.rounds.begin()
         # The channels first: how an envelope is read, and who is answered, stands in their settings.
         await self.openings.start()
         self._rooms["processor"] = self._keep(house.processor.run, "processor")
         self._rooms["errands"] = self._keep(house.errands.run, "errands")
         self._rooms["importer"] = self._keep(house.importer.run, "importer")
+        self._rooms["bundles"] = self._keep(house.bundles.run, "bundles")
         self._rooms["dispatcher"] = self._keep(house.dispatcher.run, "dispatcher")
         await self.server.start()
         self._write_place()
-        every = self._every
-        self._alive = [every(settings.leases.renew.total_seconds(), self._live, "lease")]
         self._ticks = [
             every(settings.leases.recover.total_seconds(), self._recover, "recovery"),
             every(settings.alerts.every.total_seconds(), self.watch.tick, "alerts"),
             every(5.0, house.store.check_room, "room"),
             every(_LOOK_AT_WINDOWS, self.watch.windows, "windows"),
+            every(_LOOK_AT_OFFICE, self._office, "office"),
+            every(settings.office.look_every, house.rounds.run, "rounds"),
+            every(settings.office.look_every, self.escalation.run, "escalation"),
             every(10.0, self._gauges, "gauges"),
             every(settings.retention.every.total_seconds(), self._purge, "retention"),
             every(3600.0, house.store.renew_mark, "mark"),
+            every(_READ_IN_EVERY, self._read_in, "archive"),
         ]
         house.log.info("daemon.started", url=self.server.url, channels=sorted(house.channels))
+
+    async def _office(self) -> None:
+        """Keep deadlines to the calendar, and see departments that went while they held records."""
+        self.house.office_trouble = await self.house.recount.trouble()
+        self.house.office_notice = self.house.recount.notice()
+        await self.house.recount.run()
 
     async def stop(self) -> None:
         """Stop taking in, finish what is in hand, give back the rest (law 10)."""
@@ -172,6 +193,7 @@ class Daemon:
         house.processor.stop()
         house.dispatcher.stop()
         house.errands.stop()
+        house.bundles.stop()
         patience = house.loaded.settings.inbox.shutdown.total_seconds()
         _, late = await asyncio.wait(self._rooms.values(), timeout=patience)
         await _end(list(late))
@@ -268,6 +290,14 @@ class Daemon:
     async def _gauges(self) -> None:
         await metrics_room.refresh(self.metrics, self.house)
 
+    async def _read_in(self) -> None:
+        """Read what was registered before there was an index into the archive, a little at a time."""
+        store = self.house.store
+        while await store.read(lambda c: archive.unread(c, 1)):
+            if not await store.run(lambda c: archive.catch_up(c, _READ_IN), "archive"):
+                return  # another replica has them in hand
+            await asyncio.sleep(_BETWEEN)
+
     async def _purge(self) -> None:
         settings = self.house.loaded.settings.retention
         store = self.house.store
@@ -296,3 +326,29 @@ async def _end(tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _escalation(house: House, http: ClientHttp) -> Escalation:
+    def mail(one: Mail) -> Insert:
+        return internal_mail(
+            house,
+            key=f"digest:{one.key}",
+            channel=one.channel,
+            to=one.to,
+            subject=one.subject,
+            text=one.text,
+            language=one.language,
+        )
+
+    return Escalation(
+        house.store,
+        house.deadlines,
+        lambda: house.loaded.settings.office,
+        http,
+        mail,
+        house.dispatcher.wake,
+        clock=house.clock,
+        ids=house.ids,
+        log=house.log,
+        desk=f"{house.links.public_url}/desk",
+    )

@@ -7,11 +7,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sqlalchemy import Connection
+
 from casework import life
+from casework.care import CareVerbs
 from casework.contacts import ContactVerbs
+from casework.deadlines import Deadlines
+from casework.following import Following
+from casework.passing import PassingVerbs
+from casework.recount import Recount
+from casework.rounds import Rounds
 from config.load import Loaded
 from connectors.channel import Channel
+from connectors.letter import LetterSettings
 from console.links import Links
+from destinations.contract import File
 from gateway.logs import channel_log
 from inbox.accept import Acceptor
 from inbox.door import Door
@@ -21,11 +31,19 @@ from inbox.imports.run import Importer
 from inbox.imports.verbs import ImportVerbs
 from inbox.process import Processor
 from inbox.reading import Reader
+from inbox.returns.apply import Applier
+from inbox.returns.door import ReturnDoor
 from inbox.verbs import InboxVerbs
+from model.delivery import Delivery
+from model.event import EventType
 from model.tools import Clock, Ids, Log
 from normalizer.catalog import CATALOG as READERS
 from outbox.answers import Answers
-from outbox.carry import DestinationState
+from outbox.bundles import Bundles, Gathering
+from outbox.carry import Described, DestinationState
+from outbox.feeds import Feeds
+from outbox.notices import Notices
+from outbox.optouts import OptOuts
 from outbox.plan import Planner
 from outbox.send import Dispatcher
 from outbox.settle import Settler
@@ -35,11 +53,16 @@ from outbox.templates import Templates
 from outbox.unseen import Unseen
 from outbox.verbs import OutboxVerbs
 from outbox.windows import Windows
-from store import views
+from store import tickets, views
 from store.store import Store
 from store.units import Unit, Update
 
 Hook = Callable[[str], None]
+
+#: Hand-overs that bring files along.
+_WITH_FILES = frozenset(
+    {EventType.REGISTERED.value, EventType.MESSAGE_JOINED.value, EventType.FILE_FETCHED.value}
+)
 
 
 @dataclass(slots=True)
@@ -67,6 +90,10 @@ class House:
     targets: dict[str, Target] = field(default_factory=dict)
     reload_trouble: str | None = None
     """Why the last reload changed nothing, or None."""
+    office_trouble: str | None = None
+    """What is wrong with the office as it is configured, or None."""
+    office_notice: str | None = None
+    """What nobody can mend but everybody should know of the office's calendar, or None."""
     counted: Callable[[str, str], None] = lambda channel, outcome: None
     """Counts what came in by another door than the channel's own."""
     # Filled in by `build`:
@@ -87,12 +114,44 @@ class House:
     inbox: InboxVerbs = field(init=False)
     imports: ImportVerbs = field(init=False)
     outbox: OutboxVerbs = field(init=False)
+    feeds: Feeds = field(init=False)
+    returns: Applier = field(init=False)
+    return_door: ReturnDoor = field(init=False)
+    bundles: Bundles = field(init=False)
     contacts: ContactVerbs = field(init=False)
+    deadlines: Deadlines = field(init=False)
+    notices: Notices = field(init=False)
+    passing: PassingVerbs = field(init=False)
+    recount: Recount = field(init=False)
+    care: CareVerbs = field(init=False)
+    following: Following = field(init=False)
+    rounds: Rounds = field(init=False)
 
-    async def describe(self, record_id: str) -> Mapping[str, Any]:
-        """The canonical record as it is now; what destinations are handed."""
-        found = await self.store.read(lambda c: views.canonical_by_id(c, record_id, self.links))
-        return found.model_dump(mode="json", by_alias=True)
+    def gathering(self) -> Mapping[str, Gathering]:
+        """The channels that print, and when what they printed is bundled."""
+        printing = {
+            name: channel.settings.print.bundle
+            for name, channel in self.channels.items()
+            if isinstance(channel.settings, LetterSettings) and channel.settings.print is not None
+        }
+        return {name: Gathering(when.at, when.letters) for name, when in printing.items()}
+
+    async def describe(self, delivery: Delivery) -> Described:
+        """What destinations are handed: the canonical record as it is now, its ticket there, and the files."""
+        record, target, told = delivery.record or "", delivery.target, delivery.body.get("update") or {}
+
+        def query(connection: Connection) -> Described:
+            found = views.canonical_by_id(connection, record, self.links)
+            ticket = tickets.state_of(connection, target, record)
+            files = []
+            if delivery.body["type"] in _WITH_FILES:
+                envelope, n = told.get("envelope") or delivery.envelope, told.get("n")
+                files = [File(**one) for one in tickets.files(connection, record, envelope, n)]
+            return Described(
+                found.model_dump(mode="json", by_alias=True), ticket.remote_id, ticket.gone, files
+            )
+
+        return await self.store.read(query)
 
     async def keep_response(self, envelope: str, response: Mapping[str, Any]) -> None:
         """Keep a door's answer, for redeliveries of the same message."""
@@ -119,7 +178,7 @@ def build(
     )
     house.counted = lambda channel, outcome: counters.envelope(channel, outcome)
     house.slots = Slots()
-    house.hot = HotQueue(settings.inbox.hot_queue)
+    house.hot = HotQueue(settings.inbox.hot_queue, settings.inbox.hot_bytes)
     spool = store.folder / "spool"
     spool.mkdir(exist_ok=True, mode=0o700)
     house.reader = Reader(settings.inbox, READERS, spool)
@@ -147,6 +206,7 @@ def build(
         ids=ids,
         log=log,
         windows=house.windows,
+        optouts=OptOuts(store, house.channels, house.settler, house.windows),
         hook=hook,
         count=lambda target, purpose, outcome: counters.delivery(target, purpose, outcome),
     )
@@ -172,6 +232,7 @@ def build(
         hook=hook,
         count=lambda channel, outcome: counters.errand(channel, outcome),
     )
+    house.deadlines = Deadlines(lambda: house.loaded.settings.office)
     house.processor = Processor(
         store,
         house.channels,
@@ -185,6 +246,8 @@ def build(
         log=log,
         after_message=life.after_message,
         after_delivery=life.after_delivery,
+        child=house.acceptor.child,
+        deadlines=house.deadlines.at_registration,
         errand=house.errands.wake,
         hook=hook,
         count=lambda channel, outcome: counters.envelope(channel, outcome),
@@ -209,7 +272,60 @@ def build(
     house.imports = ImportVerbs(
         store, house.channels, house.reader, house.importer, settings.imports, clock=clock, ids=ids
     )
-    house.inbox = InboxVerbs(store, house.channels, house.reader, clock=clock, ids=ids, wake=house.hot.wake)
+    house.notices = Notices(
+        store,
+        house.channels,
+        settings.outbox.budget,
+        clock=clock,
+        ids=ids,
+        templates=lambda: house.templates,
+        language=settings.language,
+        status_url=links.status,
+        wake=house.dispatcher.wake,
+    )
+    house.passing = PassingVerbs(
+        store,
+        house.deadlines,
+        lambda: house.loaded.settings.office,
+        lambda: house.loaded.settings.rules.natures,
+        clock=clock,
+        ids=ids,
+        courier=house.notices,
+        because=lambda: {one.name: one.because for one in house.loaded.settings.rules.rules if one.because},
+    )
+    house.recount = Recount(
+        store, house.deadlines, lambda: house.loaded.settings.office, clock=clock, ids=ids
+    )
+    house.care = CareVerbs(
+        store,
+        house.deadlines,
+        lambda: house.loaded.settings.office,
+        house.notices,
+        clock=clock,
+        ids=ids,
+    )
+    house.following = Following(
+        store,
+        house.deadlines,
+        lambda: house.loaded.settings.office,
+        clock=clock,
+        ids=ids,
+        prefix=settings.inbox.reference_prefix,
+    )
+    house.rounds = Rounds(
+        store,
+        house.deadlines,
+        lambda: house.loaded.settings.office,
+        house.notices,
+        house.following,
+        clock=clock,
+        ids=ids,
+        log=log,
+        question_url=links.question,
+    )
+    house.inbox = InboxVerbs(
+        store, house.channels, house.reader, clock=clock, ids=ids, wake=house.hot.wake, outbox=house.planner
+    )
     house.unseen = Unseen(store, house.channels, clock, ids)
     house.outbox = OutboxVerbs(
         store,
@@ -220,6 +336,35 @@ def build(
         clock=clock,
         ids=ids,
         wake=house.dispatcher.wake,
+        update=house.planner.update,
+    )
+    house.feeds = Feeds(
+        store,
+        house.targets,
+        lambda name: house.destinations[name].spec.replays,
+        clock=clock,
+        ids=ids,
+        wake=house.dispatcher.wake,
+    )
+    house.bundles = Bundles(
+        store,
+        house.channels,
+        house.settler,
+        store.load_blob,
+        house.gathering,
+        settings.leases.ttl,
+        clock=clock,
+        ids=ids,
+        log=log,
+        hook=hook,
+    )
+    house.returns = Applier(store, house.outbox, clock=clock, ids=ids, log=log, hook=hook)
+    house.return_door = ReturnDoor(
+        house.destinations,
+        house.returns,
+        clock=clock,
+        log=log,
+        count=lambda destination, outcome: counters.envelope(destination, outcome),
     )
     return house
 

@@ -10,13 +10,16 @@ from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-import structlog
 from pydantic import ValidationError
-from structlog.contextvars import bound_contextvars
-from structlog.typing import EventDict, Processor
 
 from config.secrets import CREDENTIALS, KEYS, MASK
 from config.settings import LogSettings
+from model.spared import spared
+
+with spared("rich"):  # for tracebacks with the values of variables, which must not be logged anyway
+    import structlog
+from structlog.contextvars import bound_contextvars
+from structlog.typing import EventDict, Processor
 
 #: Libraries that tell too much below this level.
 QUIET = {

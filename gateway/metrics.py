@@ -41,7 +41,8 @@ class Metrics:
         )
         self._deliveries = counter(
             "deliveries",
-            "Tries to send, by how each ended: delivered, entrusted, uncertain, or the reason of its failure.",
+            "Tries to send, by how each ended: delivered, entrusted, uncertain, stopped (the customer said STOP), "
+            "or the reason of its failure.",
             "target",
             "purpose",
             "outcome",

@@ -11,12 +11,13 @@ from connectors.catalog import CATALOG as CONNECTORS
 from connectors.channel import Channel
 from connectors.contract import ChannelSettings, ConnectorSpec, Fetcher, Listener
 from destinations.catalog import CATALOG as DESTINATIONS
-from destinations.contract import DestinationSettings, DestinationSpec
+from destinations.contract import DestinationSettings, DestinationSpec, Returner
 from gateway.house import House
 from gateway.http import ClientHttp
 from gateway.logs import channel_log
 from gateway.tools import FileSpool, StoreVault
 from inbox.pull import Puller
+from inbox.returns.look import Looker, Place
 from model.failures import Failure
 from model.health import Health, HealthState
 from model.tools import Tools
@@ -180,12 +181,47 @@ class Openings:
         with contextlib.suppress(Failure, OSError):
             await state.destination.__aenter__()
         self._house.destinations[name] = state
-        self._house.targets[name] = destination_target(state, self._house.describe, self._outbox)
+        self._house.targets[name] = destination_target(
+            state, self._house.describe, self._house.store.load_blob, self._outbox
+        )
         if old is not None:
             self._close_later(name, old.destination)
+        await self._look_at(state)
+
+    async def _look_at(self, state: DestinationState) -> None:
+        """Begin to look what agents do there, where that can be asked; in place of who looked before."""
+        task = self._tasks.pop(f"returns:{state.name}", None)
+        if task is not None:
+            await _end([task])
+        if not (state.settings.enabled and isinstance(state.destination, Returner)):
+            return
+        house, target = self._house, self._house.targets[state.name]
+        settings = house.loaded.settings
+        place = Place(
+            name=state.name,
+            returner=state.destination,
+            poll=state.settings.poll,
+            open=lambda: state.open and target.circuit.closed(house.clock.now()),
+            woken=state.woken,
+            state_of=state.settings.record_state,
+            told=target.told,
+        )
+        looker = Looker(
+            place,
+            house.store,
+            house.returns,
+            settings.leases,
+            longest_pause=settings.inbox.backoff_last,
+            clock=house.clock,
+            log=house.log,
+            count=self._count,
+        )
+        self._tasks[f"returns:{state.name}"] = asyncio.create_task(looker.run(), name=f"returns:{state.name}")
 
     async def close_destination(self, name: str) -> None:
         """Take a destination out; what still waits for it stays in the store."""
+        if (task := self._tasks.pop(f"returns:{name}", None)) is not None:
+            await _end([task])
         state = self._house.destinations.pop(name)
         self._house.targets.pop(name, None)
         self._close_later(name, state.destination)

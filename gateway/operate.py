@@ -71,22 +71,33 @@ def health(house: House) -> list[Facts]:
         }
         for state in house.destinations.values()
     ]
-    trouble = house.reload_trouble
-    configuration = [
-        {
-            "name": "configuration",
-            "role": "gateway",
-            "kind": "yaml",
-            "state": "failing",
-            "paused": None,
-            "detail": trouble,
-            "repair": "mend the file and reload; the old configuration is still at work",
-            "last_ok_at": None,
-            "last_in_at": None,
-            "authorised_until": None,
-        }
-    ]
-    return [*channels, *destinations, *(configuration if trouble else [])]
+    troubles = []
+    if house.reload_trouble:
+        repair = "mend the file and reload; the old configuration is still at work"
+        troubles.append(_trouble("configuration", "yaml", house.reload_trouble, repair))
+    if house.office_trouble:
+        troubles.append(
+            _trouble("office", "office", house.office_trouble, "see `office` in the configuration")
+        )
+    elif house.office_notice:
+        repair = "update Forebay when they are; the deadlines of open records are counted anew then"
+        troubles.append(_trouble("office", "office", house.office_notice, repair, state="unknown"))
+    return [*channels, *destinations, *troubles]
+
+
+def _trouble(name: str, kind: str, detail: str, repair: str, *, state: str = "failing") -> Facts:
+    return {
+        "name": name,
+        "role": "gateway",
+        "kind": kind,
+        "state": state,
+        "paused": None,
+        "detail": detail,
+        "repair": repair,
+        "last_ok_at": None,
+        "last_in_at": None,
+        "authorised_until": None,
+    }
 
 
 def authorised_until(channel: Channel) -> datetime | None:
@@ -206,6 +217,26 @@ class ChannelVerbs:
         return [role for role, true in has.items() if true]
 
 
+def _span(arguments: Facts) -> tuple[str, datetime, datetime]:
+    """The destination and the two times of a verb; ValueError in words for the caller."""
+    name = arguments.get("destination")
+    if not isinstance(name, str) or not name:
+        raise ValueError("name the destination")
+    times = []
+    for which in ("from", "to"):
+        said = arguments.get(which)
+        try:
+            at = datetime.fromisoformat(said) if isinstance(said, str) else None
+        except ValueError:
+            at = None
+        if at is None or at.tzinfo is None:
+            raise ValueError(f"{which} must be a time with a zone, such as 2026-11-22T08:00:00Z")
+        times.append(at)
+    if times[0] >= times[1]:
+        raise ValueError("from must be before to")
+    return name, times[0], times[1]
+
+
 class Admin:
     """The command line's other verbs, by name."""
 
@@ -215,6 +246,8 @@ class Admin:
             "audit": self._audit,
             "waiting": self._waiting,
             "release": self._release,
+            "replay": self._replay,
+            "backfill": self._backfill,
             "reload": lambda arguments, actor: reload(actor),
         }
 
@@ -245,6 +278,19 @@ class Admin:
             ],
             "findings": [{"check": one.check, "id": one.id, "detail": one.detail} for one in findings],
         }
+
+    async def _replay(self, arguments: Facts, actor: str) -> Facts:
+        """Tell a destination again what it was told between two times."""
+        name, since, until = _span(arguments)
+        return {"queued": await self._house.feeds.replay(name, since, until)}
+
+    async def _backfill(self, arguments: Facts, actor: str) -> Facts:
+        """Hand over what was registered before a destination was there."""
+        name, since, until = _span(arguments)
+        channel = arguments.get("channel")
+        if channel is not None and not isinstance(channel, str):
+            raise ValueError("channel must be the name of one")
+        return {"queued": await self._house.feeds.backfill(name, since, until, channel)}
 
     async def _waiting(self, arguments: Facts, actor: str) -> Facts:
         """What a release would let go."""

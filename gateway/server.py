@@ -55,6 +55,7 @@ class Server:
         """Listen. OSError with the remedy when the port is taken."""
         app = web.Application(client_max_size=self._services.reply_bytes, middlewares=[self._measure])
         app.router.add_routes(self._house.door.routes())
+        app.router.add_routes(self._house.return_door.routes())
         console.install(app, self._services)
         app.router.add_routes(
             [

@@ -13,11 +13,12 @@ from config.load import Loaded
 from connectors.chat import ChatSettings
 from connectors.form import FormSettings
 from console.services import ChatPage, FormPage, Services, Throttle
-from gateway import operate
+from gateway import metrics, operate
 from gateway.house import House, wait_for_commit
 from gateway.notes import Notes, Partners
 from gateway.openings import Openings
 from gateway.operate import Admin, ChannelVerbs, Tokens
+from gateway.posters import Posters
 from gateway.tools import FileSpool
 from inbox.door import client_address
 
@@ -48,6 +49,7 @@ def make_services(house: House, openings: Openings, token: str, reload: operate.
     settings = house.loaded.settings
     proxies = list(settings.trusted_proxies)
     return Services(
+        version=metrics.release(),
         store=house.store,
         clock=house.clock,
         ids=house.ids,
@@ -59,9 +61,14 @@ def make_services(house: House, openings: Openings, token: str, reload: operate.
         imports=house.imports,
         import_spool=FileSpool(house.store.folder / "spool").keep,
         outbox=house.outbox,
+        bundles=house.bundles,
+        posters=Posters(house),
         contacts=house.contacts,
         notes=Notes(house),
         partners=Partners(house),
+        passing=house.passing,
+        care=house.care,
+        following=house.following,
         channels=ChannelVerbs(house, openings),
         admin=Admin(house, reload),
         health=lambda: operate.health(house),
@@ -79,6 +86,12 @@ def make_services(house: House, openings: Openings, token: str, reload: operate.
             pause=settings.desk.throttle.pause,
         ),
     )
+
+
+def _ways(reply_via: Mapping[str, str]) -> list[str]:
+    """What a customer may choose among: only where letters go out is there a choice that a page must ask for."""
+    named = {"email": "email", "phone": "sms", "post": "letter"}
+    return [word for kind, word in named.items() if kind in reply_via] if "post" in reply_via else []
 
 
 class Forms(Mapping[str, FormPage]):
@@ -106,6 +119,7 @@ class Forms(Mapping[str, FormPage]):
             max_files=settings.files.count,
             file_bytes=settings.files.bytes,
             file_types=settings.files.types,
+            ways=_ways(settings.reply_via),
             embed_from=settings.origins,
         )
 

@@ -12,8 +12,14 @@ _THRESHOLDS = (20_000, 20, 50)
 _SWITCH = 0.0005
 
 
+def hurry() -> None:
+    """To be called before everything is loaded: what is made then stays, so collecting would look at it in vain."""
+    gc.disable()
+
+
 def settle() -> None:
     """To be called once everything is loaded and built, which then stays out of every collection."""
+    gc.enable()
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_THRESHOLDS)

@@ -11,13 +11,11 @@ from gateway import notifier
 from gateway.alerts import HOUR, Observations, Observed, Pattern, evaluate
 from gateway.house import House
 from gateway.http import ClientHttp
+from gateway.internal_mail import internal_mail
 from gateway.notifier import AlertMail, Notifier
 from gateway.operate import authorised_until
-from model.delivery import Purpose
-from model.draft import Identity
 from model.event import EventType
 from model.health import HealthState
-from outbox import rows
 from store import boxes, facts, figures, leases, lookups, windows
 from store.units import Insert, Unit, Update
 
@@ -96,29 +94,15 @@ class Watch:
 
     async def _enqueue(self, mail: AlertMail) -> None:
         """An alert by e-mail goes the way of every message."""
-        to = Identity("email", mail.to)
-        body = rows.message_body(
-            reference="",
+        row = internal_mail(
+            self._house,
+            key=f"alert:{mail.key}",
+            channel=mail.channel,
+            to=mail.to,
             subject=mail.subject,
             text=mail.text,
-            html=None,
-            language=None,
-            to=to,
-            name="",
-            thread={},
-            token="",
         )
-        row = rows.row(
-            self._house.ids,
-            key=f"alert:{mail.key}",
-            purpose=Purpose.ALERT,
-            target=mail.channel,
-            record=None,
-            at=self._house.clock.now(),
-            body=body,
-            to=to,
-        )
-        await self._house.store.submit(Unit(None, (Insert("delivery", row, ignore=True),), label="alert"))
+        await self._house.store.submit(Unit(None, (row,), label="alert"))
         self._house.dispatcher.wake()
 
     # ---- observing

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from gateway import terminal
+from gateway import terminal, tuning
 from gateway.commands import shared
 from gateway.commands.shared import Config, Json, Yes
 from gateway.terminal import Column
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 def run(config: Config = None) -> None:
     """Run the daemon until it is told to stop (SIGTERM, SIGINT); SIGHUP reloads the configuration."""
+    tuning.hurry()
     loaded = shared.load(config)
-    from gateway import daemon, tuning
+    from gateway import daemon
     from store.errors import FolderInUse, StoreError
 
     def ready(url: str, token: str | None) -> None:

@@ -42,11 +42,18 @@ def list_(
     ] = None,
     state: Annotated[str | None, typer.Option("--state", "-s", help="Only in this state.")] = None,
     channel: Annotated[str | None, typer.Option("--channel", help="Only of this channel.")] = None,
+    nature: Annotated[str | None, typer.Option("--nature", help="Only of this nature.")] = None,
+    department: Annotated[str | None, typer.Option("--department", help="Only of this department.")] = None,
+    urgency: Annotated[str | None, typer.Option("--urgency", help="Only this urgent.")] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", help="Received on this day or later, such as 2026-11-01.")
+    ] = None,
+    until: Annotated[str | None, typer.Option("--until", help="Received up to the end of this day.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many at the most.")] = 50,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """List records, newest first."""
+    """List records, newest first. Every word that is given must stand in a record."""
 
     async def pages(house: Control) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
@@ -58,6 +65,11 @@ def list_(
                 cursor=cursor,
                 state=state,
                 channel=channel,
+                nature=nature,
+                department=department,
+                urgency=urgency,
+                since=since,
+                until=until,
                 q=text,
             )
             found += page["records"]
@@ -109,12 +121,37 @@ def show(reference: Reference, config: Config = None, as_json: Json = False) -> 
         terminal.table(timeline["deliveries"], sent, "")
 
 
-async def _way(house: Control, path: str, channel: str | None) -> str:
-    """How an answer would go now, in a line; told before it is written."""
+async def _way(house: Control, path: str, channel: str | None, text: str | None = None) -> str:
+    """How an answer would go now, in a line; told before it is written, and of a text how that would go."""
     try:
-        way = await house.get(f"{path}/way", channel=channel)
+        way = await _asked(house, path, channel, text)
     except Trouble as trouble:
         return str(trouble)
+    lines = [_goes(way)]
+    if way["refused_before"]:
+        lines.append(f"{way['to']}: {way['refusal']}")
+    if way["preview"]:
+        lines.append(_previewed(way["preview"]))
+    return "\n".join(lines)
+
+
+async def _asked(house: Control, path: str, channel: str | None, text: str | None) -> dict[str, Any]:
+    if text is None:
+        return await house.get(f"{path}/way", channel=channel)
+    return await house.post(f"{path}/way", {"text": text, "channel": channel})
+
+
+def _previewed(told: dict[str, Any]) -> str:
+    """How a text would reach the customer, where what carries it counts."""
+    if told["refused"]:
+        return f"it cannot go as it is: {told['refused']}"
+    counted = terminal.count(told["messages"], "message") if told["messages"] else ""
+    size = f"{told['size']} of {told['unit']}" if told["size"] else told["unit"]
+    reads = f"\nthe customer reads: {one_line(told['text'], 2_000)}" if told["text"] else ""
+    return ": ".join(filter(None, (counted, size))) + reads
+
+
+def _goes(way: dict[str, Any]) -> str:
     window, by = way["window"], way["carried_by"]
     goes = f"by {way['channel']}" + (f" to {way['to']}" if way["to"] else "")
     if window is None:
@@ -174,7 +211,11 @@ def reply(
         str | None, typer.Option("--key", help="Idempotency key: the same key twice is one answer.")
     ] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Only tell how an answer would go now: window, channel, fallback.")
+        bool,
+        typer.Option(
+            "--check",
+            help="Only tell how an answer would go now: window, channel, fallback; of a text also its size.",
+        ),
     ] = False,
     config: Config = None,
     as_json: Json = False,
@@ -186,10 +227,11 @@ def reply(
     """
     path = f"/v1/records/{shared.quoted(reference)}"
     if check:
+        said = text if text is not None else shared.read_text(file or "-") if file or stdin else None
         if as_json:
-            terminal.dump(shared.get(config, f"{path}/way", channel=channel))
+            terminal.dump(shared.with_house(config, lambda house: _asked(house, path, channel, said)))
         else:
-            terminal.say(shared.with_house(config, lambda house: _way(house, path, channel)))
+            terminal.say(shared.with_house(config, lambda house: _way(house, path, channel, said)))
         return
     if stdin not in (None, "-") or sum(one is not None for one in (stdin, text, file)) != 1:
         raise Trouble("give the text once: --text TEXT, --file FILE, or - for standard input", Exit.USAGE)

@@ -119,7 +119,7 @@ def quoted(text: str) -> str:
     return quote(text, safe="")
 
 
-def moment(text: str | None) -> str | None:
+def moment(text: str | None, option: str = "--since") -> str | None:
     """A time as the API takes it: a date or time with or without zone, or a span back such as 2h or 7d."""
     from datetime import datetime, timedelta
 
@@ -132,7 +132,7 @@ def moment(text: str | None) -> str | None:
         return datetime.fromisoformat(text).astimezone().isoformat()
     except ValueError:
         raise Trouble(
-            f"--since: {text} is no time; write 2026-11-22, 2026-11-22T08:00 or a span such as 2h or 7d",
+            f"{option}: {text} is no time; write 2026-11-22, 2026-11-22T08:00 or a span such as 2h or 7d",
             Exit.USAGE,
         ) from None
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, insert
 from console.app import install
 from console.services import ChatPage, FormPage, NotePage, Principal, Scope, Services, Throttle
 from model.ids import same_token
-from store import schema
+from store import archive, schema
 from store.store import Store
 from tests.rigs.tools import SECRET, CountingIds, FixedClock, RecordingLog
 
@@ -52,10 +52,17 @@ class Verbs:
 
 
 class Inbox(Verbs):
+    held: Mapping[str, Any] | None = None
+    """What `show` tells of a held letter, once a test has put one there."""
+    page = b"\xff\xd8\xff a page"
+    """The picture of each of its pages."""
+
     async def list(self, **given: Any) -> Sequence[Mapping[str, Any]]:
         return [await self._called("list", **given)]
 
     async def show(self, envelope: str) -> Mapping[str, Any]:
+        if self.held is not None:
+            return self.held
         return await self._called("show", id=envelope)
 
     async def replay(self, ids: Sequence[str], *, dry_run: bool, actor: str) -> Mapping[str, Any]:
@@ -66,6 +73,16 @@ class Inbox(Verbs):
 
     async def ignore(self, ids: Sequence[str], *, reason: str, actor: str) -> Mapping[str, Any]:
         return await self._called("ignore", ids=ids, reason=reason, actor=actor)
+
+    async def correct(self, envelope: str, values: Mapping[str, Any], *, actor: str) -> Mapping[str, Any]:
+        await self._called("correct", id=envelope, values=dict(values), actor=actor)
+        return {"corrected": self.held is not None, "changes": sorted(values)}
+
+    async def picture(self, envelope: str, page: int) -> bytes:
+        await self._called("picture", id=envelope, page=page)
+        if page > 1:
+            raise LookupError(f"there is no page {page + 1}")
+        return self.page
 
 
 class Notes(Verbs):
@@ -102,6 +119,67 @@ class Partners:
         return "acme" if token == "a-partner-that-reads" else None
 
 
+class Bundles(Verbs):
+    """Bundles of printed letters, as told."""
+
+    printing: Sequence[str] = ("letters",)
+    refuse_verb: Exception | None = None
+    """How `close` is refused."""
+    waiting: Sequence[Mapping[str, Any]] = ()
+    known: Mapping[str, Mapping[str, Any]] = {}
+    """Bundles by id, as `show` tells them."""
+
+    def channels(self) -> Sequence[str]:
+        return self.printing
+
+    async def list(self, **given: Any) -> Mapping[str, Any]:
+        await self._called("list", **given)
+        return {
+            "waiting": self.waiting,
+            "bundles": list(self.known.values()),
+            "channels": list(self.printing),
+        }
+
+    async def show(self, named: str) -> Mapping[str, Any]:
+        await self._called("show", named=named)
+        if named not in self.known:
+            raise LookupError(f"there is no bundle {named}")
+        return self.known[named]
+
+    async def file(self, named: str, *, list_only: bool = False) -> tuple[str, bytes]:
+        await self._called("file", named=named, list_only=list_only)
+        return "letters-2026-11-26-1.pdf", b"%PDF-1.4"
+
+    async def close(self, channel: str, *, actor: str) -> Mapping[str, Any]:
+        if self.refuse_verb is not None:
+            raise self.refuse_verb
+        return await self._called("close", channel=channel, actor=actor)
+
+    async def posted(
+        self, named: str, *, without: Sequence[str], at: datetime | None, actor: str
+    ) -> Mapping[str, Any]:
+        return await self._called("posted", named=named, without=list(without), at=at, actor=actor)
+
+    async def again(self, named: str, *, actor: str) -> Mapping[str, Any]:
+        return await self._called("again", named=named, actor=actor)
+
+
+class Posters(Verbs):
+    """Posters, as asked for."""
+
+    def choices(self) -> Mapping[str, Any]:
+        return {
+            "url": "https://feedback.example",
+            "reachable": True,
+            "forms": [{"channel": "form", "languages": ["en", "zh"]}],
+            "counters": [{"channel": "counter", "places": ["Hall 1", "Hall 2"]}],
+        }
+
+    async def make(self, form: str, **given: Any) -> tuple[str, bytes]:
+        await self._called("make", form=form, **given)
+        return f"poster-{form}.pdf", b"%PDF-1.4"
+
+
 class Outbox(Verbs):
     window: Mapping[str, Any] | None = None
     """What `way` tells of the customer's reply window."""
@@ -127,7 +205,7 @@ class Outbox(Verbs):
     async def resolve(self, ids: Sequence[str], *, delivered: bool, actor: str) -> Mapping[str, Any]:
         return await self._called("resolve", ids=ids, delivered=delivered, actor=actor)
 
-    async def way(self, reference: str, channel: str | None) -> Mapping[str, Any]:
+    async def way(self, reference: str, channel: str | None, text: str | None = None) -> Mapping[str, Any]:
         if self.window is None:
             raise ValueError("there is no way")
         return {"reference": reference, "channel": "talk", "to": None, **self.window}
@@ -146,6 +224,82 @@ class Contacts(Verbs):
 
     async def unlink(self, link: str, **given: Any) -> Mapping[str, Any]:
         return await self._called("unlink", link=link, **given)
+
+
+class Care(Verbs):
+    """Customers who are told and asked, and of whom nothing is waited for."""
+
+    async def show(self, reference: str) -> Mapping[str, Any]:
+        may = ["contact", "subject", "content", "attachment"]
+        told = {"pauses": [], "follow_ups": [], "waits": False, "may_ask_for": may}
+        return {"reference": reference, **told}
+
+    async def ask(self, reference: str, **given: Any) -> Mapping[str, Any]:
+        return await self._called("ask", reference=reference, **given)
+
+    async def progress(self, reference: str, **given: Any) -> Mapping[str, Any]:
+        return await self._called("progress", reference=reference, **given)
+
+    async def extend(self, reference: str, **given: Any) -> Mapping[str, Any]:
+        return await self._called("extend", reference=reference, **given)
+
+    async def resume(self, reference: str, **given: Any) -> Mapping[str, Any]:
+        return await self._called("resume", reference=reference, **given)
+
+
+class Following(Verbs):
+    """No question was ever asked."""
+
+    async def question(self, id_: str) -> Mapping[str, Any] | None:
+        return None
+
+    async def mark(self, id_: str, **given: Any) -> Mapping[str, Any]:
+        return await self._called("mark", id_=id_, **given)
+
+    async def mark_record(self, reference: str, **given: Any) -> Mapping[str, Any]:
+        return await self._called("mark_record", reference=reference, **given)
+
+
+class Passing(Verbs):
+    """An office with two departments, of which nobody has anything."""
+
+    def choices(self) -> Mapping[str, Any]:
+        return {
+            "departments": {
+                "product": {"title": {"en": "Product", "zh": "产品部"}, "natures": ["product"]},
+                "desk": {"title": {}, "natures": []},
+            },
+            "coordinator": "desk",
+            "natures": ["product", "service"],
+            "because": {"danger": {"en": "danger to persons", "zh": "涉及人身安全"}},
+        }
+
+    def due(self, state: str, stages: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        return None
+
+    async def show(self, reference: str) -> Mapping[str, Any]:
+        return {"reference": reference, "state": "registered", "returns": 0, "assignments": []}
+
+    async def judge(self, reference: str, **given: Any) -> Mapping[str, Any]:
+        return await self._called("judge", reference=reference, **given)
+
+    async def hand_over(self, reference: str, **given: Any) -> Mapping[str, Any]:
+        return await self._called("hand_over", reference=reference, **given)
+
+    async def take(self, reference: str, **given: Any) -> Mapping[str, Any]:
+        return await self._called("take", reference=reference, **given)
+
+    async def give_back(self, reference: str, **given: Any) -> Mapping[str, Any]:
+        return await self._called("give_back", reference=reference, **given)
+
+    async def solve(self, reference: str, **given: Any) -> Mapping[str, Any]:
+        return await self._called("solve", reference=reference, **given)
+
+    async def close(self, reference: str, **given: Any) -> Mapping[str, Any]:
+        return await self._called("close", reference=reference, **given)
+
+    async def note(self, reference: str, **given: Any) -> Mapping[str, Any]:
+        return await self._called("note", reference=reference, **given)
 
 
 class Channels(Verbs):
@@ -219,9 +373,10 @@ class House:
         self.store, self.clock, self.ids = store, clock, ids
         self.log = RecordingLog()
         self.inbox, self.outbox, self.channels = Inbox(), Outbox(), Channels()
+        self.bundles, self.posters = Bundles(), Posters()
         self.contacts, self.imports = Contacts(), Imports()
-        self.contacts = Contacts()
-        self.notes = Notes()
+        self.notes, self.passing = Notes(), Passing()
+        self.care, self.following = Care(), Following()
         self.administered: list[tuple[str, Mapping[str, Any], str]] = []
         self.waited: list[tuple[int, float]] = []
         self.on_wait: Callable[[], Any] | None = None
@@ -250,8 +405,13 @@ class House:
             "imports": self.imports,
             "import_spool": self._spool,
             "outbox": self.outbox,
+            "bundles": self.bundles,
+            "posters": self.posters,
             "contacts": self.contacts,
             "notes": self.notes,
+            "passing": self.passing,
+            "care": self.care,
+            "following": self.following,
             "partners": Partners(),
             "channels": self.channels,
             "admin": self._admin,
@@ -343,6 +503,8 @@ class House:
             "rules": [], "omissions": [], "extra": {},
         }  # fmt: skip
         await self.put("record", **{**row, **values})
+        await self.put("archive", record=id_)
+        await self.store.run(lambda c: archive.catch_up(c, 1), "test")
         return id_
 
     async def attachment(

@@ -97,3 +97,26 @@ async def fill(house: House) -> str:
 def status_path(reference: str, secret: bytes) -> str:
     """The path of a status page."""
     return Links("", secret).status(reference)
+
+
+async def hold_letter(house: House) -> str:
+    """A letter that a clerk must look at; its id."""
+    shown = {
+        "values": {
+            "name": "冯立新", "address": "北京市朝阳区人民大道47号3栋3单元2844室", "postcode": "100020",
+            "phone": "+8613800138049", "email": "", "date": "2026-01-19", "subject": "发票信息有误",
+        },
+        "confidence": {"name": 0.62, "address": 0.93, "postcode": 0.97, "phone": 0.98, "date": 0.95, "subject": 0.9},
+        "text": LONG, "sure": 0.91, "pages": 2, "hold_below": 0.8,
+    }  # fmt: skip
+    reason = "not sure about: name"
+    id_ = await house.envelope(
+        "FB-261122-QW7ER", b"a scan", state="held", reason=reason, channel="letters", kind="letter",
+        meta={"shown": shown, "filename": "20261122_0900.pdf"}, media_type="application/pdf",
+    )  # fmt: skip
+    house.inbox.held = {
+        "id": id_, "reference": "FB-261122-QW7ER", "channel": "letters", "kind": "letter", "state": "held",
+        "reason": reason, "received_at": house.clock.now().isoformat(),
+        "meta": {"shown": shown, "filename": "20261122_0900.pdf"},
+    }  # fmt: skip
+    return id_

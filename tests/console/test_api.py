@@ -380,3 +380,25 @@ async def test_unknown_addresses_and_methods_are_problems_too(client: Client) ->
     response = await client.delete("/v1/records", headers=bearer(ADMIN))
     await problem(response, 405)
     assert "GET" in response.headers["Allow"]
+
+
+async def test_records_are_sought_by_words_days_and_what_they_are(house: House, client: Client) -> None:
+    await house.record("FB-261122-BBBB2", text="要投诉你们的服务", nature=["service"], urgency="urgent")
+
+    async def found(**query: str) -> list[str]:
+        answer = await client.get("/v1/records", params=query, headers=bearer(READER))
+        assert answer.status == 200, await answer.text()
+        return [one["reference"] for one in (await answer.json())["records"]]
+
+    assert (
+        await found(q="投诉 服务") == ["FB-261122-BBBB2"] == await found(nature="service", urgency="urgent")
+    )
+    assert await found(q="投诉", since="2026-11-22", until="2026-11-22") == ["FB-261122-BBBB2"]
+    assert (
+        await found(q="投诉", until="2026-11-21")
+        == []
+        == await found(q="投诉", since="2026-11-23T00:00:00+08:00")
+    )
+    assert await found(q="\x00") != [] and await found(q="no\x00body") == []
+    refused = await client.get("/v1/records", params={"since": "yesterday"}, headers=bearer(READER))
+    assert refused.status == 422 and (await refused.json())["errors"][0]["field"] == "since"

@@ -48,6 +48,53 @@ async def test_the_page_tells_before_writing_how_an_answer_would_go(
     assert all(html.index(one) < html.index('name="text"') for one in words)
 
 
+@pytest.mark.parametrize(
+    ("preview", "words"),
+    [
+        (
+            {"messages": 2, "size": 90, "unit": "UCS-2, 70 (67 in several)", "text": "", "refused": ""},
+            ["2 text messages", "90", "UCS-2"],
+        ),
+        (
+            {"messages": 1, "size": 30, "unit": "characters", "text": "您的反馈已有回复", "refused": ""},
+            ["1 text messages", "您的反馈已有回复"],
+        ),
+        (
+            {
+                "messages": 1,
+                "size": 90,
+                "unit": "characters",
+                "text": "",
+                "refused": "text has 90 characters",
+            },
+            ["It cannot go as it is", "text has 90 characters"],
+        ),
+    ],
+    ids=["counted", "template", "refused"],
+)
+async def test_a_draft_is_tried_before_it_is_sent(
+    house: House, clerk: Client, preview: dict[str, Any], words: list[str]
+) -> None:
+    await house.record(REFERENCE)
+    house.outbox.window = {"window": None, "carried_by": "window", "held": False, "counts": True}
+    html = await page(clerk)
+    assert "See how it would go" in html
+    house.outbox.window |= {"preview": preview}
+    form = {"csrf": hidden(html, "csrf"), "key": "k", "text": "The draft of the clerk", "verb": "check"}
+    response = await clerk.post(f"/desk/records/{REFERENCE}/replies", data=form)
+    html = await response.text()
+    assert response.status == 200 and all(one in html for one in words)
+    assert ">The draft of the clerk</textarea>" in html, "nothing that was written is lost"
+    assert not house.outbox.calls, "nothing was sent"
+
+
+async def test_an_address_that_refused_us_is_told(house: House, clerk: Client) -> None:
+    await house.record(REFERENCE)
+    refusal = {"refused_before": True, "to": "+8613800138000", "refusal": "the customer asked for no more"}
+    house.outbox.window = {"window": None, "held": False, **refusal}
+    assert "+8613800138000: the customer asked for no more." in await page(clerk)
+
+
 async def test_the_list_shows_how_long_somebody_who_waits_can_be_answered(
     house: House, clerk: Client
 ) -> None:
@@ -87,3 +134,11 @@ async def test_a_proposal_is_decided_on_the_record_s_page(house: House, clerk: C
         assert response.status == 303
         name, given = house.contacts.calls[-1]
         assert (name, given["link"], given["actor"]) == (called, "link-1", "admin")
+
+
+@pytest.mark.parametrize("proof", ["weak", None])
+async def test_a_source_that_proves_too_little_is_said_at_the_record(
+    house: House, clerk: Client, proof: str | None
+) -> None:
+    await house.record(REFERENCE, extra={"proof": proof} if proof else {})
+    assert ("Source not proven" in await page(clerk)) is (proof is not None)

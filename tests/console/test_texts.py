@@ -22,8 +22,13 @@ BY_NAME = {
         "certainty",
         "channels",
         "chat",
+        "correct",
         "customer",
         "import",
+        "follow_up",
+        "judged",
+        "mark",
+        "missing",
         "import_field",
         "import_state",
         "delivery_state",
@@ -33,7 +38,8 @@ BY_NAME = {
         "health",
         "identity",
     ),
-    *("wish", "spoken", "call", "said"),
+    *("wish", "spoken", "call", "said", "bundle_state"),
+    *("assignment", "nature", "stage"),
     *("mend", "outcome", "purpose", "record", "state", "step", "urgency", "verb"),
 }
 

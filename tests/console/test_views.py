@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import event, insert
 
 from console.links import Links
-from store import boxes, idempotency, views
+from store import boxes, idempotency, search, views
 from store.schema import attempt
 from store.store import Store
 from tests.console import scenes
@@ -26,11 +26,15 @@ async def test_pages_of_records_meet_without_gap_or_overlap(filled: House) -> No
         await filled.record(f"FB-261122-{n:05}", channel="mail" if n % 2 else "form", state="taken")
     seen: list[str] = []
     before = None
-    while page := await filled.store.read(lambda c, at=before: views.records(c, limit=3, before=at)):  # type: ignore[misc]
+    while page := await filled.store.read(
+        lambda c, at=before: search.page(c, search.Wanted(), limit=3, before=at).rows
+    ):  # type: ignore[misc]
         seen += [row["reference"][-1] for row in page]
         before = page[-1]["id"]
     assert seen == list("6543210")
-    mail = await filled.store.read(lambda c: views.records(c, limit=9, channel="mail", state="taken"))
+    mail = await filled.store.read(
+        lambda c: search.page(c, search.Wanted(channel="mail", state="taken"), limit=9).rows
+    )
     assert [row["reference"][-1] for row in mail] == list("531")
 
 
@@ -39,7 +43,7 @@ async def test_words_are_found_whatever_their_case_and_signs_mean_themselves(fil
     await filled.record("FB-261122-AAAA3", subject="报表不一致")
 
     async def found(text: str) -> list[str]:
-        rows = await filled.store.read(lambda c: views.records(c, limit=9, text=text))
+        rows = await filled.store.read(lambda c: search.page(c, search.Wanted(text=text), limit=9).rows)
         return [row["reference"][-1] for row in rows]
 
     assert await found("invoice") == ["2"] and await found("100%") == ["2"] and await found("报表") == ["3"]
@@ -55,7 +59,9 @@ async def test_many_canonical_records_cost_as_many_queries_as_one(filled: House)
             asked: list[str] = []
             note = lambda *given: asked.append(given[2])  # noqa: E731
             event.listen(connection, "before_cursor_execute", note)
-            found = views.canonicals(connection, views.records(connection, limit=limit), LINKS)
+            found = views.canonicals(
+                connection, search.page(connection, search.Wanted(), limit=limit).rows, LINKS
+            )
             event.remove(connection, "before_cursor_execute", note)
             assert len(found) == min(limit, 4)
             return len(asked)
@@ -176,9 +182,10 @@ async def test_the_desk_s_queries_use_their_indexes(filled: House) -> None:
                 plans[statement] = "; ".join(str(line[-1]) for line in plan)
 
         event.listen(connection, "before_cursor_execute", explain)
-        views.records(connection, limit=5)
-        views.records(connection, limit=5, channel="mail", before="z")
-        views.records(connection, limit=5, state="taken", before="z")
+        search.page(connection, search.Wanted(), limit=5)
+        search.page(connection, search.Wanted(text="invoice", channel="mail"), limit=5, before="z")
+        search.page(connection, search.Wanted(channel="mail"), limit=5, before="z")
+        search.page(connection, search.Wanted(state="taken"), limit=5, before="z")
         found = views.record(connection, "FB-261122-7K3FQ")
         assert found is not None
         views.canonical(connection, found, LINKS)

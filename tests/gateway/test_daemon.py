@@ -34,7 +34,7 @@ async def test_a_stopping_daemon_holds_its_lease_until_what_it_sends_has_ended(
 ) -> None:
     """Else replicas take what is under way for a dead process's, and send it once more."""
     config = office.config(
-        tmp_path / "data", leases={"ttl": 0.6, "renew": 0.1}, outbox={"attempt_timeout": 1.5}
+        tmp_path / "data", leases={"ttl": 1.5, "renew": 0.1}, outbox={"attempt_timeout": 3}
     )
     house = House(config, tmp_path)
     async with house:
@@ -112,13 +112,15 @@ async def test_an_embedded_store_waits_for_no_lease_of_a_dead_process(office: Of
 _OPEN = {
     "/", "/form", "/form.js", "/form/{channel}", "/status", "/status/{address}", "/language/{tag}",
     "/chat.js", "/chat/{channel}", "/chat/{channel}/live",  # whose first frame says who it is
-    "/static/{name}", "/robots.txt", "/files/{address}", "/v1/schema/record", "/desk/login",
+    "/static/{name}", "/robots.txt", "/files/{address}", "/q/{address}", "/v1/schema/record", "/v1/openapi.json",
+    "/desk/login",
     "/healthz", "/readyz", "/in/{channel}", "/in/{channel}/{rest}",
+    "/back/{destination}",  # which proves itself like a door
 }  # fmt: skip
 
 
 #: What stands for a part of an address that takes only some words.
-_NAMES = {"box": "inbox", "channel": "chat", "verb": "link"}
+_NAMES = {"box": "inbox", "channel": "chat", "verb": "link", "n": "1"}
 
 
 async def test_every_other_address_wants_to_know_who_asks(office: Office, tmp_path: Path) -> None:

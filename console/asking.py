@@ -1,0 +1,46 @@
+"""Which records somebody asks for, from the words of an address: the same for the desk and the API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+from console.problems import Problem
+from store.search import Wanted
+
+#: What narrows a list down to one value.
+SAME = ("channel", "state", "department", "urgency", "nature")
+#: Every name that is understood, apart from the place in the list.
+NAMES = ("q", *SAME, "since", "until")
+_LONGEST = 200
+
+
+def chosen(query: Mapping[str, str]) -> dict[str, str]:
+    """What was given, as typed; empty where nothing was."""
+    # No database takes a NUL, and none of ours has one.
+    return {name: query.get(name, "").replace("\x00", "").strip()[:_LONGEST] for name in NAMES}
+
+
+def wanted(given: Mapping[str, str], zone: tzinfo) -> Wanted:
+    """The records that are asked for. A day without a time is one of this zone, and `until` includes it."""
+    return Wanted(
+        text=given.get("q") or None,
+        **{name: given.get(name) or None for name in SAME},
+        since=_moment(given, "since", zone, timedelta()),
+        until=_moment(given, "until", zone, timedelta(days=1)),
+    )
+
+
+def _moment(given: Mapping[str, str], name: str, zone: tzinfo, whole_day: timedelta) -> datetime | None:
+    typed = given.get(name)
+    if not typed:
+        return None
+    try:
+        if len(typed) == len("2026-11-22"):
+            day = date.fromisoformat(typed) + whole_day
+            return datetime.combine(day, time(), zone).astimezone(UTC)
+        at = datetime.fromisoformat(typed)
+        return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        detail = f"{name} must be a day as 2026-11-22 or a time as 2026-11-22T08:30:00Z"
+        raise Problem(422, detail, field=name) from None
