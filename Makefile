@@ -43,7 +43,7 @@ test: $(VENV)/dev.stamp ## Check, then every test but the long proofs
 	$(PYTEST) -n $(JOBS) --dist worksteal -m "not prove"
 
 prove: $(VENV)/dev.stamp ## The long proofs: crashes, browser, load
-	scripts/packages.sh dovecot-imapd strace chromium fonts-noto-cjk
+	scripts/packages.sh dovecot-imapd strace chromium fonts-noto-cjk request-tracker5 rt5-db-sqlite rt5-standalone
 	$(PYTEST) -n $(PROOFS) --dist loadfile -m prove
 
 bench: $(VENV)/dev.stamp ## Measure, side by side with a bare echo, and mail beside the bare libraries
@@ -51,10 +51,12 @@ bench: $(VENV)/dev.stamp ## Measure, side by side with a bare echo, and mail bes
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/mail_in.py
 	$(BIN)/python benchmarks/mail_out.py
+	$(BIN)/python benchmarks/letters.py --letters 12 --pages 3
 
 # Not --quiet: that would hide the warnings from --strict too.
 docs: $(VENV)/dev.stamp ## Write the reference from the code, and build the pages into site/
 	@set -e; for page in docs/generate_*.py; do echo "$$page"; $(BIN)/python "$$page"; done
+	$(BIN)/python docs/write_openapi.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # The smaller lock takes the versions of the larger one: what is tested is what runs.

@@ -150,14 +150,17 @@ class Daemon(Program):
         return int(sum(float(line.rpartition(" ")[2]) for line in lines))
 
 
+def configuration(port: int, data: Path, *, by_mail: bool) -> str:
+    """What the measured daemon runs with."""
+    return _CONFIG.format(port=port, data=data, reply_via="email: mail" if by_mail else "")
+
+
 @contextlib.contextmanager
 def daemon(folder: Path, cores: Set[int], *, by_mail: bool = False) -> Iterator[Daemon]:
     """The daemon with an empty data folder, ready. `by_mail`: acknowledgements become synced files of mail."""
     folder.mkdir(parents=True)
     port, config = free_port(), folder / "bench.yaml"
-    config.write_text(
-        _CONFIG.format(port=port, data=folder / "var", reply_via="email: mail" if by_mail else "")
-    )
+    config.write_text(configuration(port, folder / "var", by_mail=by_mail))
     started = time.perf_counter()
     with running([sys.executable, "-m", "gateway", "run", "--config", str(config)], cores) as process:
         yield Daemon(process, port, folder / "var", started).wait_until_ready()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from random import Random
 
 import pytest
 from aiohttp import web
@@ -17,6 +18,7 @@ from console.services import FormPage
 from tests.browser.watch import Watch
 from tests.console import scenes
 from tests.console.house import ADMIN, House
+from tests.rigs import letters
 from tests.rigs.tools import SECRET
 
 pytestmark = pytest.mark.prove
@@ -46,6 +48,11 @@ async def serve(house: House) -> TestServer:
     return server
 
 
+def _page_of_a_letter() -> bytes:
+    (page,) = letters.printed(letters.write(2), letters.fonts()[0], dpi=110)
+    return letters.scanned(page.image, Random(2), dpi=110, stamp=True)
+
+
 async def look(page: Page, url: str, name: str) -> None:
     """Open a page, prove that nothing sticks out sideways, and leave a picture where they are wanted."""
     await page.goto(url)
@@ -63,6 +70,8 @@ async def test_every_page_is_whole_and_asks_nobody_else(
     browser: Browser, house: House, size: str, language: str
 ) -> None:
     reference = await scenes.fill(house)
+    letter = await scenes.hold_letter(house)
+    house.inbox.page = _page_of_a_letter()
     server = await serve(house)
     origin = str(server.make_url("/")).rstrip("/")
     width, height = SIZES[size]
@@ -89,6 +98,7 @@ async def test_every_page_is_whole_and_asks_nobody_else(
             "records-none": "/desk/records?q=nothing-like-it",
             "record": f"/desk/records/{reference}",
             "mend": "/desk/mend",
+            "correct": f"/desk/held/{letter}",
             "channels": "/desk/channels",
         }
         for name, path in desk.items():

@@ -11,7 +11,7 @@ import pytest
 from outbox import send
 from tests import databases
 from tests.rigs import talk
-from tests.rigs.daemon import House, MovedClock, Points
+from tests.rigs.daemon import House, MovedClock, Points, doors_wait
 from tests.rigs.office import Office
 from tests.rigs.ways import WAYS, Way
 
@@ -81,6 +81,12 @@ def make(
 async def house(make: Make) -> AsyncIterator[House]:
     async with make() as house:
         yield house
+
+
+@pytest.fixture
+def patient_doors(monkeypatch: pytest.MonkeyPatch) -> float:
+    """Doors wait this long for an acknowledgement to ride, seconds, however slow the machine is and whatever is set."""
+    return doors_wait(monkeypatch)
 
 
 # ---- the chat of the tests

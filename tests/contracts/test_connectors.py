@@ -23,6 +23,7 @@ from connectors import form as form_kind
 from connectors import instagram, messenger, whatsapp
 from connectors import line as line_kind
 from connectors import partner as partner_kind
+from connectors import sms as sms_kind
 from connectors import telegram as telegram_kind
 from connectors import visit as visit_kind
 from connectors import webhook as webhook_kind
@@ -37,7 +38,21 @@ from model.envelope import Accepted
 from model.failures import Failure, SendFailure
 from model.health import Health
 from tests.rigs import chat as chat_rig
-from tests.rigs import email, form, graph, http, imap, line, notes, telegram, webhook, wechat, wecom, weibo
+from tests.rigs import (
+    email,
+    form,
+    graph,
+    http,
+    imap,
+    line,
+    notes,
+    sms,
+    telegram,
+    webhook,
+    wechat,
+    wecom,
+    weibo,
+)
 from tests.rigs.http import Drop, Hang, Refuse, Sink
 from tests.rigs.tools import Workbench
 
@@ -52,6 +67,9 @@ KINDS = (
     "email",
     "imap",
     "line",
+    "sms",
+    "sms by aliyun",
+    "sms by http",
     "telegram",
     "telegram by web hook",
     "wechat",
@@ -69,6 +87,9 @@ POSTED = (
     "form",
     "webhook",
     "line",
+    "sms",
+    "sms by aliyun",
+    "sms by http",
     "telegram by web hook",
     "wechat",
     "wecom",
@@ -86,6 +107,7 @@ LINE_PERSON = line.person(1)
 class Bench:
     """A connector of one kind on its rig."""
 
+    name: str
     spec: ConnectorSpec
     connector: Any
     tools: Workbench
@@ -98,6 +120,7 @@ class Bench:
     wecom: wecom.Wecom
     weibo: weibo.Weibo
     graph: graph.Graph
+    texts: Mapping[str, Any]
 
     def requests(self) -> Sequence[Request]:
         """What its source posts."""
@@ -109,6 +132,12 @@ class Bench:
             return [notes.request(self.spec.kind, n) for n in range(3)]
         if self.spec.kind == "line":
             return [line.request(line.event(n, n, f"电梯 {n} 坏了")) for n in range(1, 4)]
+        if self.name == "sms":
+            return [sms.signed(sms.message(n, f"电梯 {n} 坏了")) for n in range(1, 4)]
+        if self.name == "sms by aliyun":
+            return [sms.pushed(sms.up(n, f"电梯 {n} 坏了")) for n in range(1, 4)]
+        if self.name == "sms by http":
+            return [sms.carried({"from": sms.number(n), "text": f"第{n}条", "id": n}) for n in range(1, 4)]
         if self.spec.kind == "telegram":
             return [telegram.request(n) for n in range(3)]
         if self.spec.kind == "webhook":
@@ -130,6 +159,8 @@ class Bench:
         """Keys of what its customers got."""
         if self.spec.kind == "line":
             return [one.retry_key for one in self.messaging.sent]
+        if self.spec.kind == "sms":
+            return [one.text for one in self.texts[self.name].sent]
         if self.spec.kind == "telegram":
             return [str(one.number) for one in self.bots.sent]
         if self.spec.kind in graph.ACCOUNTS:
@@ -151,6 +182,11 @@ async def opened(kind: str) -> AsyncIterator[Bench]:
         box = await stack.enter_async_context(imap.FakeImap())
         messaging = await stack.enter_async_context(line.MessagingApi())
         bots = await stack.enter_async_context(telegram.BotApi())
+        texts: dict[str, Any] = {
+            "sms": await stack.enter_async_context(sms.Twilio()),
+            "sms by aliyun": await stack.enter_async_context(sms.Aliyun(tools.clock.now)),
+            "sms by http": await stack.enter_async_context(sms.Carrier()),
+        }
         weixin = await stack.enter_async_context(wechat.Weixin())
         work = await stack.enter_async_context(wecom.Wecom())
         blog = await stack.enter_async_context(weibo.Weibo())
@@ -165,6 +201,9 @@ async def opened(kind: str) -> AsyncIterator[Bench]:
             "webhook": (webhook_kind.SPEC, webhook.settings(chat)),
             "email": (email_kind.SPEC, email.settings(smtp)),
             "line": (line_kind.SPEC, line.settings(messaging)),
+            "sms": (sms_kind.SPEC, sms.settings(texts["sms"])),
+            "sms by aliyun": (sms_kind.SPEC, sms.aliyun(texts["sms by aliyun"])),
+            "sms by http": (sms_kind.SPEC, sms.carrier(texts["sms by http"])),
             "telegram": (telegram_kind.SPEC, telegram.settings(bots)),
             "telegram by web hook": (telegram_kind.SPEC, telegram.hooked(bots)),
             "imap": (email_kind.SPEC, imap.settings(box)),
@@ -177,7 +216,8 @@ async def opened(kind: str) -> AsyncIterator[Bench]:
         }
         spec, values = settings[kind]
         connector = spec.build(spec.settings.model_validate(values), tools.tools(kind))
-        yield Bench(spec, connector, tools, chat, smtp, box, bots, messaging, weixin, work, blog, meta)
+        fars = (chat, smtp, box, bots, messaging, weixin, work, blog, meta, texts)
+        yield Bench(kind, spec, connector, tools, *fars)
         await connector.__aexit__(None, None, None)
 
 
@@ -189,6 +229,7 @@ PEOPLE = {
     "external_userid": wecom.customer(1),
     "person": graph.person("messenger", 1),
     "user": graph.user(1),
+    "number": sms.number(1),
 }
 
 

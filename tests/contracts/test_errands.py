@@ -148,6 +148,23 @@ async def test_whoever_is_new_gets_a_name_and_the_identities_that_the_platform_v
     assert known["union", "u-1"] == "told by talk"
 
 
+async def test_whoever_has_no_name_yet_is_asked_about_again_with_a_new_record(
+    house: House, far: talk.Far
+) -> None:
+    far.people["person-1"] = Profile()
+    for n, chat, asked in ((1, "chat-1", 1), (2, "chat-1", 1), (3, "chat-2", 2)):
+        await talk.post(house, talk.event(n, chat=chat, text=f"Matter {n}."))
+        await house.until(lambda asked=asked: done(house, asked))
+        await house.idle()
+        assert far.asked == ["talk:person-1"] * asked, "not with each message"
+        far.people["person-1"] = Profile(name="王芳")
+    (contact,) = await contacts(house)
+    assert contact["name"] == "王芳"
+    await talk.post(house, talk.event(4, chat="chat-3", text="Matter 4."))
+    await house.idle()
+    assert len(await house.records()) == 3 and len(far.asked) == 2, "now it is known"
+
+
 async def test_two_that_the_platform_says_are_one_person_are_linked_and_can_be_unlinked(
     house: House, far: talk.Far
 ) -> None:

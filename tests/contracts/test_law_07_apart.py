@@ -54,6 +54,7 @@ RESPOND = {
 }
 
 
+@pytest.mark.usefixtures("patient_doors")
 async def test_an_acknowledgement_rides_on_the_open_answer_and_a_redelivery_gets_the_same(
     make: Make, office: Office
 ) -> None:

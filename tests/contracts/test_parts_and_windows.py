@@ -163,6 +163,7 @@ async def test_a_try_that_surely_failed_does_not_count(house: House, far: talk.F
 RESPONDS = {**TWO_DAYS, "responds": True, "answer_within": 5}
 
 
+@pytest.mark.usefixtures("patient_doors")
 @pytest.mark.parametrize("settings", [RESPONDS], ids=["responds"])
 async def test_what_rides_on_the_open_answer_is_not_counted(house: House, far: talk.Far) -> None:
     told = await talk.post(house, talk.event(1, text="The lift stands still."))

@@ -218,6 +218,42 @@ async def test_a_report_of_nothing_of_ours_is_ignored_with_a_row_after_a_while(
     assert row["reason"].startswith("signal: reports; no record of ours")
 
 
+# ---- what somebody lets us know about messages of ours
+
+
+async def test_who_unfollows_is_marked_and_passed_over_until_they_are_back(
+    house: House, far: talk.Far
+) -> None:
+    told = await talk.post(house, talk.event(1, text="The lift stands still."))
+    await house.until(house.records)
+    await house.idle()
+    path = f"/v1/records/{told['reference']}/way"
+    assert not (await house.ask("GET", path))["refused_before"]
+    for n, signal, refused in (
+        (2, "unfollowed", True),
+        (3, "unfollowed", True),
+        (4, "followed", False),
+        (5, "unfollowed", True),
+        (6, "menu", False),
+        (7, "unfollowed", True),
+        (8, None, False),
+    ):
+        more = {"signal": signal} if signal else {"text": "Hello?"}
+        await talk.post(house, talk.event(n, **more))
+        await house.idle()
+        way = await house.ask("GET", path)
+        assert way["refused_before"] is refused, (n, signal)
+        assert bool(way["refusal"]) is refused
+        (contact,) = await house.rows("contact")
+        assert contact["unreachable"] == (["person-1"] if refused else [])
+
+
+async def test_an_unfollow_by_somebody_unknown_changes_nothing(house: House, far: talk.Far) -> None:
+    await talk.post(house, talk.event(1, signal="unfollowed"))
+    await house.until(lambda: house.envelopes("ignored"))
+    assert not await house.rows("contact")
+
+
 # ---- a source that only says that there is something
 
 

@@ -14,7 +14,7 @@ from config.load import load
 from config.problems import ConfigError
 from tests.docs.pages import DOCS, blocks
 
-PAGES = ("behind-a-proxy", "embed-the-form", "postgresql", "windows")
+PAGES = ("behind-a-proxy", "embed-the-form", "office", "postgresql", "surveys", "windows")
 #: What an example refers to and a test has not: certificates, and other channels.
 ELSEWHERE = re.compile(r"there is no such file|names no channel")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.rigs.daemon import House, MovedClock, Points
+from tests.rigs.daemon import House, MovedClock, Points, doors_wait
 from tests.rigs.office import Office
 
 #: Makes a house that is not started yet, in the same folder each time.
@@ -29,6 +29,12 @@ def points() -> Points:
 @pytest.fixture
 def moved() -> MovedClock:
     return MovedClock()
+
+
+@pytest.fixture
+def patient_doors(monkeypatch: pytest.MonkeyPatch) -> float:
+    """Doors wait this long for an acknowledgement to ride, seconds, however slow the machine is and whatever is set."""
+    return doors_wait(monkeypatch)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from model.decision import Decision, Urgency
+from model.decision import Decision, Reason, Urgency
 from router.rules import Outcome
 from router.settings import RulesSettings
 from tests.router.house import compiled, seen, settings
@@ -44,6 +44,21 @@ def test_after_continue_lists_add_up_and_first_values_stay() -> None:
         hold="look",
         in_scope=False,
         rules=("one", "two", "three"),
+    )
+
+
+def test_a_decision_says_which_rule_set_what_and_by_which_words() -> None:
+    rules = compiled(
+        rule("fire", 'has_any(record.text, ["起火", "on fire"])', goes_on=True, urgency="urgent"),
+        rule("grief", goes_on=True, urgency="important", nature=["complaint"]),
+        rule("lamp", 'has_any(record.text, ["lamp"])', nature=["product"]),
+        default={"nature": ["other"], "department": "front", "urgency": "normal"},
+    )
+    assert rules.decide(seen("the lamp 起火了")).reasons == (
+        Reason("fire", {"urgency": "urgent"}, ("起火",)),
+        Reason("grief", {"nature": ["complaint"]}),
+        Reason("lamp", {"nature": ["product"]}, ("lamp",)),
+        Reason("", {"department": "front"}),
     )
 
 
