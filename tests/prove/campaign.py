@@ -34,34 +34,6 @@ class Ask(Hook):
 
     channel = "ask"
 
-    async def post(self, house: Any, event: Any, id: str) -> Told:
-        door: Any = Door(house, "/in/hook", "/in/ask")
-        return await super().post(door, event, id)
-
-
-class Door:
-    """What a way needs of a house: an address and a session, of a process that may be dead."""
-
-    def __init__(self, process: Any, old: str = "", new: str = "") -> None:
-        self._process, self._old, self._new = process, old, new
-
-    @property
-    def url(self) -> Any:
-        return self._process.url
-
-    @property
-    def session(self) -> Any:
-        return self if self._new else self._process.session
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-    def post(self, url: str, **more: Any) -> Any:
-        return self._process.session.post(url.replace(self._old, self._new), **more)
-
-    def port(self, channel: str) -> int:
-        return int(self._process.port(channel))
-
 
 @dataclass
 class Sent:

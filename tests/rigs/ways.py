@@ -160,7 +160,7 @@ class Hook(Way):
         """Post any event, signed now."""
         body = event if isinstance(event, bytes) else json.dumps(event, ensure_ascii=False).encode()
         request = webhook.signed(body, id, house.now())
-        return await _post(house, "/in/hook", body, dict(request.headers))
+        return await _post(house, f"/in/{self.channel}", body, dict(request.headers))
 
     async def bring_unreadable(self, house: House, office: Office) -> Told:
         return await self.post(house, b'{"data": {"text": "cut o', "msg_cut")
