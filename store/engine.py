@@ -11,7 +11,7 @@ from store.errors import WeakDurability
 
 #: SQLite's own memory for pages, KiB, of the writer and of each reader; small, because the operating system
 #: caches the file anyway.
-_CACHE_KIB, _READER_CACHE_KIB = 16_384, 4_096
+_CACHE_KIB, _READER_CACHE_KIB = 8_192, 2_048
 
 
 def sqlite_url(folder: Path) -> str:
