@@ -63,3 +63,15 @@ def word(language: str, group: str, value: object, otherwise: str | None = None)
     """A word for a value of ours (a state, a purpose, …); one without a word is shown as it is."""
     fallback = str(value).replace("_", " ") if otherwise is None else otherwise
     return texts(language).get(f"{group}.{value}", fallback)
+
+
+def because(language: str, reason: str) -> str:
+    """A reason of ours in the visitor's language; what has no words there is shown as the log and the API tell it.
+
+    A reason may name things of ours after a colon: "not sure about: name, phone".
+    """
+    head, colon, rest = reason.partition(": ")
+    known = texts(language).get(f"because.{head}")
+    if known is None:
+        return reason
+    return known + colon + ", ".join(word(language, "correct", one, one) for one in rest.split(", "))

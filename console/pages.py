@@ -71,7 +71,7 @@ def render(
     headers: Mapping[str, str] | None = None,
     **values: Any,
 ) -> web.Response:
-    """One page. Templates get `t` (a text by key), `word` (a value's name), `when` (a time) and the values."""
+    """One page. Templates get `t` (a text), `word` (a value's name), `because` (a reason), `when` (a time), the values."""
     language = languages.of(request)
     html = (
         environment()
@@ -82,6 +82,7 @@ def render(
             here=request.rel_url.path_qs,
             t=partial(languages.translate, language),
             word=partial(languages.word, language),
+            because=partial(languages.because, language),
             when=partial(when, services),
             iso=lambda at: at.isoformat(),
             size=size,

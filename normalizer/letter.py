@@ -20,6 +20,14 @@ _SUBJECT, _NAME, _ADDRESS = 500, 200, 400
 CORRECTED = ("name", "address", "postcode", "phone", "email", "date", "subject")
 #: Fields without which no answer can go out; any one of them will do.
 _WAYS = ("email", "phone", "address")
+#: Why a clerk must look first; the desk has words for each.
+DOUBTS = (
+    NO_TEXT := "no text was recognised on it",
+    WEAK := "its text is recognised with a confidence below hold_below",
+    DOUBTFUL := "not sure about",
+    NO_WAY := "no way to answer its writer was found in it",
+    NO_NAME := "the name of its writer was not found in it",
+)
 
 
 def draft(
@@ -65,7 +73,7 @@ def draft(
             **({"letter_date": found["date"].value} if found["date"].value else {}),
             **({"prefers": fields.prefers} if fields.prefers else {}),
         },
-        omissions=() if whole else ("no text was recognised on it",),
+        omissions=() if whole else (NO_TEXT,),
     )
     return replace(made, shown=_shown(made, float(options.get("hold_below", 0.8))))
 
@@ -138,18 +146,16 @@ def _doubt(
     """Why a clerk must look before it is registered; None when all is sure enough."""
     least = float(options.get("hold_below", 0.8))
     if not lines:
-        return "no text was recognised on it"
+        return NO_TEXT
     if confidence < least:
-        return (
-            f"its text is recognised with a confidence of {confidence:.2f}, less than hold_below ({least:g})"
-        )
+        return f"{WEAK}: {confidence:.2f} < {least:g}"
     doubtful = [name for name in ("name", *_WAYS) if found[name].value and found[name].confidence < least]
     sure = [name for name in _WAYS if found[name].value and found[name].confidence >= least]
     if doubtful and ("name" in doubtful or not sure):
-        return f"not sure about: {', '.join(doubtful)}"
+        return f"{DOUBTFUL}: {', '.join(doubtful)}"
     if options.get("hold_without_sender", True):
         if not any(found[name].value for name in _WAYS):
-            return "no way to answer its writer was found in it"
+            return NO_WAY
         if not found["name"].value:
-            return "the name of its writer was not found in it"
+            return NO_NAME
     return None

@@ -7,6 +7,13 @@ from collections.abc import Collection, Mapping
 
 from normalizer.mime import Entity
 
+#: Why a person should look first; the desk has words for each.
+DOUBTS = (
+    SPAM := "marked as spam",
+    INFECTED := "marked as infected",
+    DMARC := "DMARC failed",
+    STRANGER := "its sender could not be authenticated",
+)
 _SERVER = re.compile(r"^\s*(?:\([^()]{0,200}\)\s*)?([^\s;]{1,255})")
 _DMARC = re.compile(r"\bdmarc\s*=\s*fail\b", re.I)
 _COMPOSITE = re.compile(r"\bcompauth\s*=\s*fail\b", re.I)
@@ -34,14 +41,14 @@ def suspicious(mail: Entity, trusted: Collection[str]) -> str | None:
     field counts: those below it came with the mail.
     """
     if any(mail.has(name) and sign.search(mail.header(name)) for name, sign in _FILTERS.items()):
-        return "marked as spam"
+        return SPAM
     if _INFECTED.match(mail.header("x-virus-status")):
-        return "marked as infected"
+        return INFECTED
     for result in _results(mail, {name.lower() for name in trusted}):
         if _DMARC.search(result):
-            return "DMARC failed"
+            return DMARC
         if _COMPOSITE.search(result):
-            return "its sender could not be authenticated"
+            return STRANGER
     return None
 
 

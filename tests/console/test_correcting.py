@@ -49,7 +49,13 @@ async def test_the_page_stands_beside_what_was_read_of_it(house: House, clerk: C
     id_ = await scenes.hold_letter(house)
     assert f'href="/desk/held/{id_}"' in await (await clerk.get("/desk/mend")).text()
     html = await _page(clerk, id_)
-    for words in ("not sure about: name", "冯立新", "62 % sure", "not found", f"/desk/held/{id_}/pages/2"):
+    for words in (
+        "Not sure about: Name of the sender",
+        "冯立新",
+        "62 % sure",
+        "not found",
+        f"/desk/held/{id_}/pages/2",
+    ):
         assert words in html
     picture = await clerk.get(f"/desk/held/{id_}/pages/1")
     assert (picture.content_type, await picture.read()) == ("image/jpeg", house.inbox.page)

@@ -14,6 +14,7 @@ from model.delivery import Outcome, Purpose
 from model.event import EventType
 from model.health import HealthState
 from model.states import DeliveryState, EnvelopeState, RecordState
+from normalizer import letter, trust
 
 LANGUAGES = list(languages.LANGUAGES)
 #: Groups whose texts pages ask for by the name of a value, a field or a button.
@@ -38,7 +39,7 @@ BY_NAME = {
         "health",
         "identity",
     ),
-    *("wish", "spoken", "call", "said", "bundle_state"),
+    *("because", "wish", "spoken", "call", "said", "bundle_state"),
     *("assignment", "nature", "stage"),
     *("mend", "outcome", "purpose", "record", "state", "step", "urgency", "verb"),
 }
@@ -95,3 +96,14 @@ def test_an_unknown_value_is_shown_as_it_is() -> None:
     assert languages.word("en", "state", "on_the_moon") == "on the moon"
     with pytest.raises(KeyError):
         languages.translate("en", "no.such.text")
+
+
+@pytest.mark.parametrize("reason", [*letter.DOUBTS, *trust.DOUBTS])
+def test_why_a_person_must_look_is_told_in_the_language_of_the_page(reason: str) -> None:
+    assert languages.because("en", reason).lower().startswith(reason.lower()[:9])
+    assert re.search(r"[\u4e00-\u9fff]", languages.because("zh-CN", reason))
+
+
+def test_what_a_reason_names_is_told_in_words_too_and_an_unknown_reason_as_it_is() -> None:
+    assert languages.because("zh-CN", "not sure about: name, phone") == "以下各项没有把握: 寄信人姓名, 电话"
+    assert languages.because("zh-CN", "a rule of the office: look") == "a rule of the office: look"
