@@ -71,7 +71,7 @@ def render(
     headers: Mapping[str, str] | None = None,
     **values: Any,
 ) -> web.Response:
-    """One page. Templates get `t` (a text), `word` (a value's name), `because` (a reason), `when` (a time), the values."""
+    """One page. Templates get `t` (a text), `word` (a value's name), `because` (a reason), `when` (a time), values."""
     language = languages.of(request)
     html = (
         environment()
