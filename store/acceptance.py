@@ -9,11 +9,11 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, select, tuple_
+from sqlalchemy import Connection, select
 
 from store import flush, imports, sets
 from store.blobs import insert_blobs
-from store.conditions import ENVELOPES_AT_WORK, among
+from store.conditions import ENVELOPES_AT_WORK, among, one_of
 from store.schema import envelope, tombstone
 from store.units import Count, Guard, Insert
 
@@ -222,13 +222,13 @@ def _with_state(
 def _repeats(connection: Connection, rows: Sequence[NewEnvelope]) -> dict[str, Stored]:
     """The first arrivals of rows that did not go in."""
     wanted = {
-        r.values["id"]: (r.values["account"], r.values["source_id"], r.values["fingerprint"]) for r in rows
+        r.values["id"]: (r.values["fingerprint"], r.values["source_id"], r.values["account"]) for r in rows
     }
     e = envelope.c
     # Not a chain of ORs: SQLite refuses one of a thousand, and a source may send as many again.
-    identity = tuple_(e.account, e.source_id, e.fingerprint)
-    query = select(e.account, e.source_id, e.fingerprint, e.id, e.reference, e.response)
-    known = connection.execute(query.where(identity.in_(sorted(set(wanted.values())))))
+    identity = (e.fingerprint, e.source_id, e.account)
+    query = select(*identity, e.id, e.reference, e.response)
+    known = connection.execute(query.where(one_of(identity, sorted(set(wanted.values())))))
     first = {tuple(row[:3]): row for row in known}
     return {
         id_: Stored(found.id, found.reference, repeat=True, response=found.response)

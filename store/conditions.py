@@ -6,9 +6,20 @@ SQLite uses a partial index only where the query repeats the index's condition; 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Text, bindparam, func, literal_column, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Text,
+    and_,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    tuple_,
+)
 from sqlalchemy.sql.expression import ColumnClause
 
 
@@ -39,6 +50,19 @@ def any_of(
         return column.in_(values)
     listed = bindparam(None, json.dumps(list(values)), type_=Text(), unique=True)
     return column.in_(select(func.json_each(listed).table_valued("value").c.value))
+
+
+def one_of(columns: Sequence[ColumnElement[Any]], rows: Collection[Sequence[Any]]) -> ColumnElement[bool]:
+    """The columns hold one of these rows of values.
+
+    The first column is asked for by itself, too: SQLite looks at the whole table for more than one row of values.
+    """
+    return and_(columns[0].in_({row[0] for row in rows}), tuple_(*columns).in_(rows))
+
+
+def tried(claims: ColumnElement[int], before: bool) -> ColumnElement[bool]:
+    """Whether somebody claimed it before."""
+    return claims > literal_column("0") if before else claims == literal_column("0")
 
 
 #: The conditions of the indexes in `store.schema`.

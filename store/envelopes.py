@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, case, exists, func, or_, 
 from model.envelope import StoredEnvelope
 from model.ids import tidy_reference
 from model.states import EnvelopeState
-from store.conditions import ENVELOPES_AT_WORK, UNSETTLED_ENVELOPES, among, stands
+from store.conditions import ENVELOPES_AT_WORK, UNSETTLED_ENVELOPES, among, stands, tried
 from store.schema import envelope, record, sighting
 
 #: What the index of unsettled envelopes holds.
@@ -66,7 +66,7 @@ def claim(
     )
     chosen = (
         select(e.c.id)
-        .where(_UNSETTLED, stands(e.c.state, "waiting"), e.c.claims > 0 if recovered else e.c.claims == 0)
+        .where(*_waiting(recovered))
         .where(or_(e.c.order_key.is_(None), ~blocked), _may(e.c.not_before, now))
         .order_by(e.c.id)
         .limit(1 if recovered else limit)
@@ -87,13 +87,17 @@ def _may(not_before: ColumnElement[Any], now: datetime) -> ColumnElement[bool]:
     return or_(not_before.is_(None), not_before <= now)
 
 
+def _waiting(recovered: bool) -> tuple[ColumnElement[bool], ...]:
+    """It waits, and was claimed before or not. Each has an index of its own, which the conditions must name."""
+    waits, again = stands(envelope.c.state, "waiting"), tried(envelope.c.claims, recovered)
+    return (waits, again) if recovered else (_UNSETTLED, waits, again)
+
+
 def any_waiting(connection: Connection, recovered: bool, now: datetime) -> bool:
     """Whether it is worth asking the writer for a claim."""
     e = envelope.c
     query = select(e.id).where(
-        _UNSETTLED,
-        stands(e.state, "waiting"),
-        e.claims > 0 if recovered else e.claims == 0,
+        *_waiting(recovered),
         _may(e.not_before, now),
     )
     return connection.execute(query.limit(1)).first() is not None

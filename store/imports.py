@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Text, delete, func, or_, select, tuple_, type_coerce, update
+from sqlalchemy import Connection, Text, delete, func, or_, select, type_coerce, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from model.imported import IMPORT_TRANSITIONS, ImportState
 from model.states import sources
-from store.conditions import stands
+from store.conditions import one_of, stands
 from store.schema import envelope
 from store.schema_imports import import_, import_error
 
@@ -166,9 +166,10 @@ def waiting_envelopes(connection: Connection, most: int) -> int:
 def known(connection: Connection, identities: Sequence[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
     """Which of these (account, source id, fingerprint) are stored already."""
     e = envelope.c
-    identity = tuple_(e.account, e.source_id, e.fingerprint)
-    query = select(e.account, e.source_id, e.fingerprint).where(identity.in_(sorted(set(identities))))
-    return {(row[0], row[1], row[2]) for row in connection.execute(query)}
+    rows = sorted({(fingerprint, source_id, account) for account, source_id, fingerprint in identities})
+    query = select(e.account, e.source_id, e.fingerprint)
+    found = connection.execute(query.where(one_of((e.fingerprint, e.source_id, e.account), rows)))
+    return {(row[0], row[1], row[2]) for row in found}
 
 
 def became(connection: Connection, row: Mapping[str, Any]) -> dict[str, int]:

@@ -23,14 +23,13 @@ from sqlalchemy import (
     false,
     or_,
     select,
-    tuple_,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
 from store import archive, balance, calls, flush, idempotency, leases, tickets
 from store.care_tables import follow_up, pause
-from store.conditions import DELIVERIES_AT_WORK, ENVELOPES_AT_WORK
+from store.conditions import DELIVERIES_AT_WORK, ENVELOPES_AT_WORK, one_of
 from store.erasure import tombstone
 from store.escalation_tables import escalation
 from store.schema import (
@@ -117,8 +116,7 @@ def _keys(query: Select[Any]) -> Callable[[Connection], list[Any]]:
 def _again(go: Go, job: _Purge, query: Select[Any], found: list[Any]) -> Callable[[Connection], int]:
     """The deletion of what was found, as far as the query still holds for it: rows may have changed since."""
     columns = list(query.selected_columns)
-    key = columns[0] if len(columns) == 1 else tuple_(*columns)
-    still = query.where(key.in_(found))
+    still = query.where(columns[0].in_(found) if len(columns) == 1 else one_of(columns, found))
     return lambda connection: go(connection, job, still)
 
 
@@ -273,7 +271,7 @@ def _old_attempts(job: _Purge) -> Select[Any]:
 
 def _purge_attempts(connection: Connection, _job: _Purge, query: Select[Any]) -> int:
     keys = [tuple(row) for row in connection.execute(query)]
-    connection.execute(delete(attempt).where(tuple_(attempt.c.delivery, attempt.c.n).in_(keys)))
+    connection.execute(delete(attempt).where(one_of((attempt.c.delivery, attempt.c.n), keys)))
     return len(keys)
 
 
@@ -313,7 +311,7 @@ def _old_openings(job: _Purge) -> Select[Any]:
 def _purge_openings(connection: Connection, _job: _Purge, query: Select[Any]) -> int:
     keys = [tuple(row) for row in connection.execute(query)]
     o = opening.c
-    connection.execute(delete(opening).where(tuple_(o.conversation, o.envelope).in_(keys)))
+    connection.execute(delete(opening).where(one_of((o.conversation, o.envelope), keys)))
     return len(keys)
 
 

@@ -82,6 +82,12 @@ envelope = Table(
         postgresql_where=text("record IS NOT NULL"),
         sqlite_where=text("record IS NOT NULL"),
     ),
+    Index(
+        "ix_envelope_recovered",
+        "id",
+        postgresql_where=text("state = 'waiting' AND claims > 0"),
+        sqlite_where=text("state = 'waiting' AND claims > 0"),
+    ),
     Index("ix_envelope_received", "received_at"),
     Index("ix_envelope_blob", "blob"),
     Index(
