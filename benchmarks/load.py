@@ -27,7 +27,7 @@ SIZE = 700
 #: Where the number of a form stands, in the address that its customer left.
 ADDRESS = "c{:07d}@example.com"
 _TEXT = "The fridge that you sold me does not cool any more. "
-_SHARES = {"p50": 0.50, "p99": 0.99}
+_SHARES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 
 
 def form(number: int) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import sqlite3
@@ -11,10 +12,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
 import psutil
 
@@ -25,6 +26,7 @@ data: {data}
 channels:
   form: {{kind: form, rate: null, reply_via: {{{reply_via}}}}}
   mail: {{kind: email, address: feedback@forebay.example, outgoing: {{transport: file, folder: {data}/outgoing}}}}
+{channels}
 outbox: {{budget: {{per_domain_hour: 100000000, total_hour: 100000000}}}}
 log: {{level: warning}}
 """
@@ -41,6 +43,10 @@ class Program:
         """Processor time of all its threads."""
         spent = psutil.Process(self.process.pid).cpu_times()
         return float(spent.user + spent.system)
+
+    def children(self) -> int:
+        """How many processes it has started that still run."""
+        return len(psutil.Process(self.process.pid).children(recursive=True))
 
     def rss(self) -> int:
         """Resident memory, bytes, of it and its children."""
@@ -84,8 +90,11 @@ def echo(cores: Set[int]) -> Iterator[Program]:
 class Daemon(Program):
     """The daemon as an operator starts it, with a form whose customers are answered on their status page or by mail."""
 
-    def __init__(self, process: subprocess.Popen[str], port: int, data: Path, started: float) -> None:
+    def __init__(
+        self, process: subprocess.Popen[str], port: int, data: Path, started: float, config: Path
+    ) -> None:
         super().__init__(process, port)
+        self.config = config
         self._data = data
         self._started = started
         self.ready_after = 0.0
@@ -103,11 +112,11 @@ class Daemon(Program):
 
     def acknowledged(self) -> int:
         """Acknowledgements that went out, as the daemon counts them."""
-        return self._figure("forebay_deliveries_total", 'outcome="delivered"')
+        return self.figure("forebay_deliveries_total", 'outcome="delivered"')
 
     def commits(self) -> int:
         """Commits of the store's writer, each synced; up to ten seconds old."""
-        return self._figure("forebay_commits_total")
+        return self.figure("forebay_commits_total")
 
     def wait_until_drained(self, accepted: int, patience: float) -> float:
         """Wait until everything accepted is acknowledged; when that was, by the monotonic clock."""
@@ -143,27 +152,33 @@ class Daemon(Program):
             text: str = answer.read().decode()
         return text
 
-    def _figure(self, name: str, label: str = "") -> int:
+    def figure(self, name: str, label: str = "") -> int:
+        """The sum of what /metrics tells under a name, with a label if one is given."""
         lines = (
             line for line in self._get("/metrics").splitlines() if line.startswith(name) and label in line
         )
         return int(sum(float(line.rpartition(" ")[2]) for line in lines))
 
 
-def configuration(port: int, data: Path, *, by_mail: bool) -> str:
-    """What the measured daemon runs with."""
-    return _CONFIG.format(port=port, data=data, reply_via="email: mail" if by_mail else "")
+def configuration(port: int, data: Path, *, by_mail: bool, channels: Mapping[str, Any] | None = None) -> str:
+    """What the measured daemon runs with; further channels may be named."""
+    more = "\n".join(f"  {name}: {json.dumps(settings)}" for name, settings in (channels or {}).items())
+    return _CONFIG.format(
+        port=port, data=data, reply_via="email: mail" if by_mail else "", channels=more or "  # no others"
+    )
 
 
 @contextlib.contextmanager
-def daemon(folder: Path, cores: Set[int], *, by_mail: bool = False) -> Iterator[Daemon]:
+def daemon(
+    folder: Path, cores: Set[int], *, by_mail: bool = False, channels: Mapping[str, Any] | None = None
+) -> Iterator[Daemon]:
     """The daemon with an empty data folder, ready. `by_mail`: acknowledgements become synced files of mail."""
     folder.mkdir(parents=True)
     port, config = free_port(), folder / "bench.yaml"
-    config.write_text(configuration(port, folder / "var", by_mail=by_mail))
+    config.write_text(configuration(port, folder / "var", by_mail=by_mail, channels=channels))
     started = time.perf_counter()
     with running([sys.executable, "-m", "gateway", "run", "--config", str(config)], cores) as process:
-        yield Daemon(process, port, folder / "var", started).wait_until_ready()
+        yield Daemon(process, port, folder / "var", started, config).wait_until_ready()
 
 
 def free_port() -> int:
