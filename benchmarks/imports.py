@@ -54,7 +54,6 @@ def main() -> None:
                 str(path),
                 "--channel",
                 "form",
-                "--yes",
             ]
             begun = time.perf_counter()
             working = subprocess.Popen(
