@@ -482,6 +482,8 @@ class ConnectorSpec:
     summary: str
     stopped_by_word: bool = False
     """Whether its customers end its messages by a word (STOP): those who did are kept in mind for ever."""
+    carries_files: bool = True
+    """Whether it takes files from us; where not, an answer has links to its files."""
     reaches: tuple[str, ...] = ()
     """Kinds of identity that it can write to first (`email`, `phone`); empty: only whoever wrote by it."""
     extra: str | None = None

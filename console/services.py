@@ -159,7 +159,7 @@ class OutboxVerbs(Protocol):
         """Every channel that could carry an answer: channel, to, refused_before."""
 
     async def way(self, reference: str, channel: str | None, text: str | None = None) -> Facts:
-        """How an answer would go now: channel, to, refused_before, window, fallback, carried_by, held.
+        """How an answer would go now: channel, to, files_as_links, refused_before, window, fallback, carried_by, held.
 
         Raises LookupError for an unknown reference, and ValueError when there is no way at all.
         """

@@ -254,7 +254,7 @@ def build(
         nothing_rides=house.slots.nothing,
         pressure=lambda: store.writer.crowd() > settings.database.batch // 4,
     )
-    house.answers = Answers(house.channels, clock, ids, store.secret)
+    house.answers = Answers(house.channels, clock, ids, store.secret, links.sent)
     house.contacts = ContactVerbs(store, clock=clock, ids=ids)
     house.importer = Importer(
         store,

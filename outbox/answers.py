@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -59,11 +59,20 @@ def _own(channel: Channel, reply_to: Sequence[Identity]) -> Identity | None:
 class Answers:
     """Makes the deliveries of answers that people write."""
 
-    def __init__(self, channels: Mapping[str, Channel], clock: Clock, ids: Ids, secret: bytes) -> None:
+    def __init__(
+        self,
+        channels: Mapping[str, Channel],
+        clock: Clock,
+        ids: Ids,
+        secret: bytes,
+        file_url: Callable[[str, int], str],
+    ) -> None:
+        """`file_url` gives the address of file n of a delivery, for channels that carry no files."""
         self._channels = channels
         self._clock = clock
         self._ids = ids
         self._secret = secret
+        self._file_url = file_url
 
     def way(self, record: Mapping[str, Any], channel: str | None, known: Sequence[Identity] = ()) -> Way:
         """The way for an answer; ValueError, in words for the caller, when there is none.
@@ -167,7 +176,19 @@ class Answers:
             order=record["conversation"] or record["id"],
             to=way.to,
         )
+        if files and not self.carries_files(way.channel):
+            row["body"] = self._with_links(row)
         return parts.spread(row, self._channels.get(way.channel), self._ids)
+
+    def carries_files(self, channel: str) -> bool:
+        """Whether files of an answer go by this channel as files, not as links."""
+        return self._channels[channel].spec.carries_files
+
+    def _with_links(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """The body with the addresses of its files below its text; it keeps the files, which we serve."""
+        body = row["body"]
+        links = [f"{one['filename']}: {self._file_url(row['id'], n)}" for n, one in enumerate(body["files"])]
+        return {**body, "text": "\n".join([body["text"].rstrip(), "", *links]), "linked": True}
 
 
 def _thread(record: Mapping[str, Any], channel: str, last: Mapping[str, Any] | None) -> Mapping[str, Any]:

@@ -31,7 +31,7 @@ def message_of(key: str, purpose: Purpose, body: Mapping[str, Any]) -> Message:
         text=body.get("text", ""),
         html=body.get("html"),
         language=body.get("language"),
-        files=tuple(OutgoingFile(**file) for file in body.get("files", ())),
+        files=() if body.get("linked") else tuple(OutgoingFile(**file) for file in body.get("files", ())),
         cc=tuple(body.get("cc", ())),
         thread=body.get("thread", {}),
         token=body.get("token", ""),
@@ -57,7 +57,7 @@ def spread(row: Mapping[str, Any], channel: Channel | None, made: Ids) -> list[d
     message = message_of(whole["key"], Purpose(whole["purpose"]), body)
     cut = channel.splitter.parts(message)
     if len(cut) <= 1:
-        return [{**whole, "body": {**body, **_content(cut[0])}}] if cut else [whole]
+        return [{**whole, "body": {**body, **_content(cut[0]), **_linked(body)}}] if cut else [whole]
     keys = [f"{whole['key']}:{n}" for n in range(1, len(cut) + 1)]
     found = []
     for i, part in enumerate(cut):
@@ -70,7 +70,7 @@ def spread(row: Mapping[str, Any], channel: Channel | None, made: Ids) -> list[d
         }
         more: dict[str, Any] = {"part": place}
         if i == 0:
-            more["whole"] = {name: body.get(name) for name in _CONTENT}
+            more |= {"whole": {name: body.get(name) for name in _CONTENT}, **_linked(body)}
         one = {**whole, "key": keys[i], "seq": whole["seq"] + i, "body": {**body, **_content(part), **more}}
         if i:
             one |= {"id": made.new(), "state": DeliveryState.WAITING.value, "claim": None, "owner": None}
@@ -83,6 +83,11 @@ def _content(message: Message) -> dict[str, Any]:
         {name: value for name, value in asdict(file).items() if name != "data"} for file in message.files
     ]
     return {"subject": message.subject, "text": message.text, "html": message.html, "files": files}
+
+
+def _linked(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Files to which the text has links: the delivery keeps them, though no message carries them."""
+    return {"files": body["files"]} if body.get("linked") else {}
 
 
 def whole_of(body: Mapping[str, Any]) -> dict[str, Any]:

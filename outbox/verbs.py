@@ -231,6 +231,7 @@ class OutboxVerbs:
             "reference": record["reference"],
             "channel": way.channel,
             "to": way.to.value if way.to else None,
+            "files_as_links": not self._answers.carries_files(way.channel),
             **self._refusal(reach, way),
             **look.facts(self._clock.now()),
         }

@@ -66,5 +66,6 @@ SPEC = ConnectorSpec(
     build=_build,
     # A pushed message bears a key and is safe to repeat; a reply does not, and only that is ever in doubt.
     on_uncertain=OnUncertain.HOLD,
+    carries_files=False,
     summary="A LINE Official Account: replies while the reply token is fresh, pushed messages after.",
 )

@@ -104,4 +104,5 @@ SPEC = ConnectorSpec(
     summary="Text messages by Aliyun, Twilio or any provider that speaks HTTP; in, out, and delivery reports.",
     reaches=("phone",),
     stopped_by_word=True,
+    carries_files=False,
 )
