@@ -46,12 +46,14 @@ prove: $(VENV)/dev.stamp ## The long proofs: crashes, browser, load
 	scripts/packages.sh dovecot-imapd strace chromium fonts-noto-cjk request-tracker5 rt5-db-sqlite rt5-standalone
 	$(PYTEST) -n $(PROOFS) --dist loadfile -m prove
 
-bench: $(VENV)/dev.stamp ## Measure, side by side with a bare echo, and mail beside the bare libraries
+bench: $(VENV)/dev.stamp ## Measure, side by side with a bare echo, mail and letters beside the bare libraries
 	scripts/packages.sh dovecot-imapd
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/mail_in.py
 	$(BIN)/python benchmarks/mail_out.py
 	$(BIN)/python benchmarks/letters.py --letters 12 --pages 3
+	$(BIN)/python benchmarks/letters_queued.py
+	$(BIN)/python benchmarks/imports.py
 
 # Not --quiet: that would hide the warnings from --strict too.
 docs: $(VENV)/dev.stamp ## Write the reference from the code, and build the pages into site/

@@ -99,6 +99,8 @@ class Daemon(Program):
         self._started = started
         self.ready_after = 0.0
         """Seconds from the start of the process to the first 200 of /readyz."""
+        self.made_after = 0.0
+        """The same for the start that made the database."""
 
     def wait_until_ready(self) -> Self:
         while True:
@@ -172,13 +174,25 @@ def configuration(port: int, data: Path, *, by_mail: bool, channels: Mapping[str
 def daemon(
     folder: Path, cores: Set[int], *, by_mail: bool = False, channels: Mapping[str, Any] | None = None
 ) -> Iterator[Daemon]:
-    """The daemon with an empty data folder, ready. `by_mail`: acknowledgements become synced files of mail."""
+    """The daemon with an empty store, ready. `by_mail`: acknowledgements become synced files of mail.
+
+    It is the second start: the first one of all makes the tables, which takes time and memory once.
+    """
     folder.mkdir(parents=True)
     port, config = free_port(), folder / "bench.yaml"
     config.write_text(configuration(port, folder / "var", by_mail=by_mail, channels=channels))
+    with _start(config, port, folder / "var", cores) as first:
+        made_after = first.ready_after
+    with _start(config, port, folder / "var", cores) as again:
+        again.made_after = made_after
+        yield again
+
+
+@contextlib.contextmanager
+def _start(config: Path, port: int, data: Path, cores: Set[int]) -> Iterator[Daemon]:
     started = time.perf_counter()
     with running([sys.executable, "-m", "gateway", "run", "--config", str(config)], cores) as process:
-        yield Daemon(process, port, folder / "var", started, config).wait_until_ready()
+        yield Daemon(process, port, data, started, config).wait_until_ready()
 
 
 def free_port() -> int:
