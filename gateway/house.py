@@ -193,7 +193,7 @@ def build(
         keep_response=house.keep_response,
         count=lambda channel, outcome: counters.envelope(channel, outcome),
         trusted_proxies=list(settings.trusted_proxies),
-        behind=lambda: len(house.hot) > 4 * settings.inbox.process_batch,
+        behind=lambda: house.hot.waited(clock.now()),
     )
     house.settler = Settler(store, settings.outbox, clock=clock, ids=ids, after_delivery=life.after_delivery)
     house.windows = Windows(store, house.channels, house.settler, clock=clock, ids=ids)

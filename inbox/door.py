@@ -57,7 +57,7 @@ class Door:
         count: Callable[[str, str], None],
         trusted_proxies: Sequence[Network] = (),
         body_timeout: float = 30.0,
-        behind: Callable[[], bool] = lambda: False,
+        behind: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._channels = channels
         self._acceptor = acceptor
@@ -70,7 +70,7 @@ class Door:
         self._count = count
         self._body_timeout = body_timeout
         self._behind = behind
-        """Whether so much is to be processed that no acknowledgement would be ready in time."""
+        """For how long the next to be processed has waited, seconds: no acknowledgement is ready any sooner."""
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -157,7 +157,7 @@ class Door:
         (one,) = accepted
         if one.repeat:
             return _thaw(one.response) if one.response else None
-        if self._behind():
+        if self._behind() >= seconds:
             return None  # the source has its answer at once; the acknowledgement goes by itself
         slot = self._slots.offer(channel.name, one.id)
         message = await slot.message(seconds)

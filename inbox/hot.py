@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from model.envelope import StoredEnvelope
 
@@ -38,6 +39,10 @@ class HotQueue:
     def items(self) -> Sequence[Hot]:
         """What waits here now."""
         return tuple(self._items)
+
+    def waited(self, now: datetime) -> float:
+        """For how long the next one has waited, seconds; 0 when nothing waits."""
+        return (now - self._items[0].envelope.received_at).total_seconds() if self._items else 0.0
 
     def reserve(self) -> bool:
         """Reserve a place; False when there is none."""

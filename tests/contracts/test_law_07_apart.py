@@ -88,7 +88,7 @@ async def test_while_much_waits_to_be_processed_no_door_waits_for_its_acknowledg
     make: Make, office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with make(channels={"hook": {**RESPOND, "answer_within": 30}}) as house:
-        monkeypatch.setattr(house.daemon.house.door, "_behind", lambda: True)
+        monkeypatch.setattr(house.daemon.house.door, "_behind", lambda: 60.0)
         async with asyncio.timeout(15):
             told = await Hook().bring(house, 1, office=office)
         assert told.status == 202 and told.reference

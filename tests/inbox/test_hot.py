@@ -37,3 +37,12 @@ async def test_there_are_so_many_places() -> None:
     assert [queue.reserve() for _ in range(3)] == [True, True, False]
     queue.give_back()
     assert queue.reserve()
+
+
+async def test_for_how_long_the_next_one_has_waited() -> None:
+    queue, later = HotQueue(2), datetime(2026, 1, 1, 0, 0, 3, tzinfo=UTC)
+    assert queue.waited(later) == 0.0
+    for _ in range(2):
+        queue.reserve()
+        queue.put(hot(b""))
+    assert queue.waited(later) == 3.0

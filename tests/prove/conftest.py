@@ -10,8 +10,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--rate",
         type=int,
-        default=40,
-        help="messages a second from WeChat, for 10 seconds",
+        default=200,
+        help="messages a second from WeChat, for 20 seconds",
     )
     parser.addoption("--seed", type=int, default=1, help="of everything that is left to chance")
 
@@ -28,4 +28,4 @@ def seed(request: pytest.FixtureRequest) -> int:
 
 @pytest.fixture
 def rate(request: pytest.FixtureRequest) -> int:
-    return int(request.config.getoption("--rate", 40))
+    return int(request.config.getoption("--rate", 200))

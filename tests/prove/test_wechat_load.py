@@ -1,6 +1,7 @@
 """Messages from WeChat at a steady rate, some of them brought four times, with the store on PostgreSQL.
 
-`--rate 200` is what a large account brings; a machine that also plays WeChat and the ticket store needs cores for it.
+Two hundred a second is what a large account brings. How long the answers took is printed, not held against a limit: the
+machine also plays WeChat, and other proofs run beside this one.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from tests.rigs.office import Office
 from tests.rigs.process import Process, free_port
 
 Capture = pytest.CaptureFixture[str]
-pytestmark = [pytest.mark.prove, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.prove, pytest.mark.timeout(600)]
 
-SECONDS = 10
+SECONDS = 20
 #: Of a hundred messages so many are redelivered, three times each, within WeChat's five seconds for each try.
 REDELIVERED, TIMES, WITHIN = 5, 3, 5.0
 
@@ -43,7 +44,7 @@ async def test_every_message_is_answered_and_none_is_lost_or_doubled(
             {"url": url},
             listen={"port": port},
             log={"format": "json", "level": "warning"},
-            channels={**others, "wechat": {"answer_within": 3}},
+            channels={**others, "wechat": {"answer_within": 0.5}},
             outbox={"budget": {"total_hour": 1_000_000}},
         )
         process = Process(config, tmp_path)
@@ -55,7 +56,7 @@ async def test_every_message_is_answered_and_none_is_lost_or_doubled(
         assert await process.start(), process.tail()
         try:
             answers, waits = await _bring(process.url, requests, chance, rate)
-            async with asyncio.timeout(120):
+            async with asyncio.timeout(240):
                 while not _settled(books.read(tmp_path / "data", url), total):  # noqa: ASYNC110  another process
                     await asyncio.sleep(1)
         finally:
