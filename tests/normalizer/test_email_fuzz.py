@@ -12,6 +12,7 @@ import quopri
 import random
 import re
 import time
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -287,4 +288,5 @@ def leaves(entity: mime.Entity, path: tuple[str, ...]) -> Iterator[tuple[tuple[s
 
 
 def squeeze(words: str) -> str:
-    return NO_WORD.sub("", words)
+    # As texts are kept: some charsets write a letter and its accent apart.
+    return NO_WORD.sub("", unicodedata.normalize("NFC", words))
