@@ -13,7 +13,7 @@ from model import searching
 from model.delivery import Delivery, Purpose
 from model.states import DeliveryState
 from store import archive, flush
-from store.conditions import DELIVERIES_IN_LINE, SETTLED_DELIVERIES, among, stands
+from store.conditions import DELIVERIES_IN_LINE, SETTLED_DELIVERIES, among, stands, tried
 from store.schema import attempt, contact, delivery, record
 from store.units import Found, Insert
 
@@ -136,7 +136,7 @@ def _claim(
     chosen = (
         select(d.c.id)
         .where(d.c.target == target, stands(d.c.state, "waiting"), d.c.next_at <= now)
-        .where(d.c.claims > 0 if recovered else d.c.claims == 0)
+        .where(tried(d.c.claims, recovered))
         .where(or_(d.c.order_key.is_(None), ~blocked))
         .order_by(d.c.next_at, d.c.id)
         .limit(limit)

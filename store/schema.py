@@ -371,6 +371,14 @@ delivery = Table(
         sqlite_where=text("state = 'waiting'"),
     ),
     Index(
+        "ix_delivery_recovered",
+        "target",
+        "next_at",
+        "id",
+        postgresql_where=text("state = 'waiting' AND claims > 0"),
+        sqlite_where=text("state = 'waiting' AND claims > 0"),
+    ),
+    Index(
         "ix_delivery_open_order",
         "order_key",
         "seq",

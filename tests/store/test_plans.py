@@ -119,6 +119,10 @@ async def test_the_steps_of_every_second_use_their_indexes(
     full_scans = {}
     again = await store.run(lambda c: plans(c, steps["worth a claim again"]))
     assert "ix_envelope_recovered" in again, again
+    # Of a target with a long line, too, those that were claimed before are not sought among all that are due.
+    due = await store.run(lambda c: plans(c, steps["claim deliveries"]))
+    assert "ix_delivery_recovered" in due, due
+    assert "ix_delivery_due" in due, due
     for name, step in steps.items():
         plan = await store.run(lambda c, step=step: plans(c, step))
         scans = [

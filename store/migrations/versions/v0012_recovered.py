@@ -13,3 +13,7 @@ _WHICH = sa.text("state = 'waiting' AND claims > 0")
 
 def upgrade() -> None:
     op.create_index("ix_envelope_recovered", "envelope", ["id"], postgresql_where=_WHICH, sqlite_where=_WHICH)
+    columns = ["target", "next_at", "id"]
+    op.create_index(
+        "ix_delivery_recovered", "delivery", columns, postgresql_where=_WHICH, sqlite_where=_WHICH
+    )
