@@ -15,6 +15,7 @@ from casework.escalation import Escalation, Mail
 from config.load import Loaded
 from console.services import Services
 from gateway import metrics as metrics_room
+from gateway import tuning
 from gateway.house import Counters, Hook, House, build
 from gateway.http import ClientHttp
 from gateway.internal_mail import internal_mail
@@ -172,8 +173,12 @@ class Daemon:
             every(settings.retention.every.total_seconds(), self._purge, "retention"),
             every(3600.0, house.store.renew_mark, "mark"),
             every(_READ_IN_EVERY, self._read_in, "archive"),
+            every(tuning.TIDY_EVERY, self._tidy, "memory"),
         ]
         house.log.info("daemon.started", url=self.server.url, channels=sorted(house.channels))
+
+    async def _tidy(self) -> None:
+        tuning.tidy()
 
     async def _office(self) -> None:
         """Keep deadlines to the calendar, and see departments that went while they held records."""
