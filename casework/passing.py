@@ -70,6 +70,9 @@ class PassingVerbs:
             },
             "coordinator": settings.coordinator,
             "natures": list(self._natures()),
+            "causes": list(settings.report.causes),
+            "outcomes": list(settings.report.outcomes),
+            "titles": {name: dict(texts) for name, texts in settings.report.titles.items()},
             "because": {name: dict(texts) for name, texts in self._because().items()},
         }
 
@@ -256,24 +259,46 @@ class PassingVerbs:
         reference: str,
         *,
         result: str,
+        cause: str = "",
+        outcome: str = "",
         department: str | None = None,
         actor: str,
         seen: str | None = None,
     ) -> Facts:
-        """A department tells what it found and did. The lead's word makes the record solved."""
+        """A department tells what it found and did, and for the figures the cause and what came of it.
+
+        The lead's word makes the record solved.
+        """
         if not result.strip():
             raise ValueError("say what was found and done")
+        figures = self._settings().report
+        for name, given, known in (("cause", cause, figures.causes), ("outcome", outcome, figures.outcomes)):
+            if given and given not in known:
+                raise ValueError(f"{name}: {given!r} is none of those configured ({', '.join(known)})")
         row = await self._record(reference, seen)
         mine = await self._mine(row, department, (_GIVEN, _TAKEN))
         now = self._clock.now()
         data = {"department": mine["department"], "text": result.strip()[:_LONGEST]}
-        events = [self._event(row, EventType.SOLVED, actor, data)]
+        stated = {"cause": cause, "outcome": outcome}
+        data |= {name: value for name, value in stated.items() if value}
+        inserts = [self._event(row, EventType.SOLVED, actor, data)]
+        # Of several departments the lead's word counts, even where it came first.
+        if (cause or outcome) and mine["lead"]:
+            concluded = {
+                "id": self._ids.new(),
+                "record": row["id"],
+                "department": mine["department"],
+                **stated,
+                "at": now,
+                "by": actor,
+            }
+            inserts.append(Insert("conclusion", concluded))
         updates = [self._end(mine, "done", actor, now, result)]
         state, values = R(row["state"]), dict[str, Any]()
         if mine["lead"]:
             state = self._step(state, R.RESOLVED)
             values["deadlines"] = {**row["deadlines"], "answer": self._deadlines.answer(now).isoformat()}
-        await self._move(row, state, values, actor, events, updates)
+        await self._move(row, state, values, actor, inserts, updates)
         return {"reference": row["reference"], "state": state.value, "department": mine["department"]}
 
     async def close(self, reference: str, *, reason: str, actor: str, seen: str | None = None) -> Facts:

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
-from typing import Annotated, Literal, Self
+from datetime import time, timedelta
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
 from model.decision import Urgency
 from model.secret import Secret
@@ -130,6 +139,67 @@ class EscalationSettings(_Settings):
     supervision: TellSettings = Field(default=TellSettings(), description="How the supervision is told.")
 
 
+def _minutes(value: Any) -> int:
+    """Minutes after midnight of a time as `08:00`."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 24 * 60:
+        return value
+    try:
+        at = time.fromisoformat(value if isinstance(value, str) else "")
+    except ValueError:
+        raise ValueError("write a time of day as `08:00`") from None
+    return 60 * at.hour + at.minute
+
+
+TimeOfDay = Annotated[
+    int,
+    PlainValidator(_minutes),
+    PlainSerializer(lambda value: f"{value // 60:02}:{value % 60:02}", return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d$"}),
+]
+
+
+class ReportSettings(_Settings):
+    """The report on what came in: which causes and results there are, and to whom it is sent [统计报告]."""
+
+    causes: Sequence[Word] = Field(
+        default=("defect", "handling", "delay", "misunderstanding", "outside"),
+        description="What departments may name as the cause of a matter; further words may have a title in `titles`.",
+    )
+    outcomes: Sequence[Word] = Field(
+        default=("solved", "partly_solved", "explained", "unfounded", "withdrawn"),
+        description="What departments may name as the result.",
+    )
+    titles: Mapping[Word, Mapping[str, Word]] = Field(
+        default_factory=dict, description="What causes and results of your own are called, by language."
+    )
+    recurring_from: int = Field(
+        default=3,
+        ge=2,
+        le=1000,
+        description="From how many on, in one period, the same issue counts as recurring.",
+    )
+    channel: str | None = Field(
+        default=None, description="The channel of the kind `email` that sends the report; needed with `to`."
+    )
+    to: Sequence[Address] = Field(default=(), description="Who gets it by mail.")
+    periods: Sequence[Literal["month", "quarter", "year"]] = Field(
+        default=("month", "quarter", "year"), description="Of which periods, when each is over."
+    )
+    at: TimeOfDay = Field(
+        default=8 * 60, description="When on the day after the period, in the office's time zone."
+    )
+    formats: Sequence[Literal["pdf", "xlsx"]] = Field(
+        default=("pdf", "xlsx"), min_length=1, description="As which files."
+    )
+    language: Literal["en", "zh-CN"] = Field(default="en", description="Language of the report that is sent.")
+
+    @model_validator(mode="after")
+    def _sent(self) -> Self:
+        if self.to and self.channel is None:
+            raise ValueError("channel: name the channel of the kind email that sends the report")
+        return self
+
+
 class OfficeSettings(_Settings):
     """The office that handles what comes in; without departments records are answered at one desk."""
 
@@ -160,6 +230,9 @@ class OfficeSettings(_Settings):
     )
     escalation: EscalationSettings | None = Field(
         default=None, description="Tell of deadlines that come near or passed; `{}` takes the defaults."
+    )
+    report: ReportSettings = Field(
+        default=ReportSettings(), description="Figures by month, quarter and year, and who gets them."
     )
     look_every: float = Field(
         default=5.0, ge=0.05, le=3600, description="How often it is looked what is to be done, seconds."

@@ -47,15 +47,8 @@ def check(settings: Settings, value: Any) -> Iterator[Broken]:
     yield from exists(sender, channels, "channel", ("alerts", "email", "channel"))
     if isinstance(sender, str) and sender in settings.channels and settings.channels[sender].kind != "email":
         yield Broken(("alerts", "email", "channel"), "must name a channel of the kind email")
-    digests = within(value, "office", "escalation").get("channel")
-    place = ("office", "escalation", "channel")
-    yield from exists(digests, channels, "channel", place)
-    if (
-        isinstance(digests, str)
-        and digests in settings.channels
-        and settings.channels[digests].kind != "email"
-    ):
-        yield Broken(place, "must name a channel of the kind email")
+    yield from _sender(settings, channels, within(value, "office", "escalation").get("channel"), "escalation")
+    yield from _sender(settings, channels, within(value, "office", "report").get("channel"), "report")
     yield from _ca_files(settings)
     yield from _ports(settings)
     yield from _leases(settings)
@@ -73,6 +66,14 @@ def check_rules(rules: RulesSettings, value: Any, templates: Collection[str]) ->
             yield from exists(actions.department, departments, "department", (*place, "department"))
         if actions.acknowledgement:
             yield from exists(actions.acknowledgement, templates, "template", (*place, "acknowledgement"))
+
+
+def _sender(settings: Settings, channels: Collection[str], name: Any, part: str) -> Iterator[Broken]:
+    """What is wrong with the channel that sends a part of the office's mail."""
+    place = ("office", part, "channel")
+    yield from exists(name, channels, "channel", place)
+    if isinstance(name, str) and name in settings.channels and settings.channels[name].kind != "email":
+        yield Broken(place, "must name a channel of the kind email")
 
 
 def _listed(value: Any) -> list[Any]:
@@ -113,6 +114,11 @@ def extras(
             yield from _needs((*path, "kind"), f"the kind {one.kind}", spec.extra, spec.requires)
         if one.proxy is not None and one.proxy.lower().startswith("socks5:"):
             yield from _needs((*path, "proxy"), "a socks5:// proxy", "socks", ("python_socks",))
+    report = settings.office.report
+    needs = {"pdf": ("letter", "fpdf"), "xlsx": ("tables", "openpyxl")}
+    for format_ in report.formats if report.to else ():
+        extra, module = needs[format_]
+        yield from _needs(("office", "report", "formats"), f"a report as {format_}", extra, (module,))
 
 
 def _needs(path: Path, what: str, extra: str, modules: Collection[str]) -> Iterator[Broken]:

@@ -24,6 +24,7 @@ from console.passing import Passing
 from console.posters import Posters
 from console.public import Public
 from console.question import Question
+from console.report_pages import ReportPages
 from console.seats import Seats
 from console.services import Services
 from console.sessions import Sessions
@@ -54,6 +55,7 @@ def served(services: Services, chat: Chat) -> list[web.RouteDef]:
         *Posters(seats, gate).routes(),
         *Bundles(services, gate).routes(),
         *BundlePages(seats).routes(),
+        *ReportPages(seats, gate).routes(),
     ]
 
 

@@ -60,7 +60,14 @@ class Cases:
             case "return":
                 return await verbs.give_back(reference, department=department, reason=words, **told)
             case "solve":
-                return await verbs.solve(reference, department=department, result=words, **told)
+                return await verbs.solve(
+                    reference,
+                    department=department,
+                    result=words,
+                    cause=word(posted, "cause"),
+                    outcome=word(posted, "outcome"),
+                    **told,
+                )
             case "judge":
                 return await verbs.judge(
                     reference,

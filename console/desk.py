@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from sqlalchemy import Connection
 
 from casework import judgement
-from console import asking, letters, pages, replies
+from console import asking, languages, letters, pages, replies, report_view
 from console.links import Links
 from console.problems import Problem, invalid, verbs_spoken
 from console.seats import Fields, Seats, see_other, word
@@ -112,7 +112,7 @@ class Desk:
             wanted = asking.wanted(chosen, self._services.zone)
         except Problem as error:  # what was typed stays in the boxes
             wanted, problem = (
-                asking.wanted({**chosen, "since": "", "until": ""}, self._services.zone),
+                asking.wanted({**chosen, "since": "", "until": "", "period": ""}, self._services.zone),
                 error.detail,
             )
 
@@ -138,6 +138,7 @@ class Desk:
             departments=self._services.passing.choices()["departments"],
             problem=problem,
             narrowed=any(chosen.values()),
+            counted=report_view.figure_named(languages.of(request), chosen, self._services.passing.choices()),
             more=any(chosen[name] for name in ("department", "urgency", "nature", "since", "until")),
             before=before,
             unread=unread,

@@ -64,6 +64,8 @@ class Solution(Taking):
     """What was found and done."""
 
     result: Text
+    cause: Name = Field(default="", description="One of `office.report.causes`.")
+    outcome: Name = Field(default="", description="One of `office.report.outcomes`.")
 
 
 class Closing(_Acting):

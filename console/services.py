@@ -15,6 +15,9 @@ from typing import Any, Protocol, TypeVar
 from aiohttp import web
 from sqlalchemy import Connection
 
+from casework.periods import Period
+from casework.report import Report
+from console.report_view import View
 from model.tools import Clock, Ids, Log, Raw
 
 T = TypeVar("T")
@@ -265,7 +268,8 @@ class PassingVerbs(Protocol):
     """The office's verbs on one record; `seen` is the state that the caller saw, and a faster one wins."""
 
     def choices(self) -> Facts:
-        """departments ({name: {title by language, natures}}), coordinator, natures."""
+        """departments ({name: {title by language, natures}}), coordinator, natures, causes, outcomes, and titles
+        of the last two by name and language."""
 
     def due(self, state: str, stages: Facts) -> Facts | None:
         """The stage that a record is in: stage, at, late, and span (the working time left or over)."""
@@ -307,7 +311,15 @@ class PassingVerbs(Protocol):
     ) -> Facts: ...
 
     async def solve(
-        self, reference: str, *, result: str, department: str | None, actor: str, seen: str | None
+        self,
+        reference: str,
+        *,
+        result: str,
+        cause: str,
+        outcome: str,
+        department: str | None,
+        actor: str,
+        seen: str | None,
     ) -> Facts: ...
 
     async def close(self, reference: str, *, reason: str, actor: str, seen: str | None) -> Facts: ...
@@ -345,6 +357,19 @@ class Following(Protocol):
     async def mark(self, id_: str, *, mark: int, remarks: str, by: str) -> Facts: ...
 
     async def mark_record(self, reference: str, *, mark: int, remarks: str, actor: str) -> Facts: ...
+
+
+class ReportVerbs(Protocol):
+    """The figures of the office."""
+
+    def now(self) -> datetime:
+        """Now, in the time zone of the office's calendar."""
+
+    async def report(self, period: Period) -> Report:
+        """The report of a period."""
+
+    def file(self, shown: View, format_: str) -> bytes:
+        """It as a file, `pdf` or `xlsx`. ValueError, with the remedy, where what it takes is not installed."""
 
 
 class ChannelVerbs(Protocol):
@@ -440,6 +465,7 @@ class Services:
     passing: PassingVerbs
     care: CareVerbs
     following: Following
+    reports: ReportVerbs
     channels: ChannelVerbs
     admin: Callable[[str, Facts, str], Awaitable[Facts]]
     """The command line's other verbs: admin(verb, arguments, actor)."""

@@ -23,6 +23,7 @@ from gateway.commands import (
     posters,
     reading,
     records,
+    report,
     settings,
 )
 from gateway.trouble import Exit, Trouble
@@ -60,6 +61,7 @@ app.add_typer(records.app, name="records")
 app.command()(records.reply)
 app.add_typer(feed.app, name="feed")
 app.add_typer(contacts.app, name="contact")
+app.command()(report.report)
 app.command()(posters.poster)
 app.command()(moving.backup)
 app.command()(moving.restore)

@@ -82,11 +82,15 @@ class Control:
             timeout=aiohttp.ClientTimeout(total=None, sock_read=600),
         )
 
-    async def download(self, path: str) -> tuple[str, bytes]:
+    async def download(self, path: str, **query: str | int | None) -> tuple[str, bytes]:
         """A file, and the name that the API gives it."""
         try:
             async with self._session.get(
-                self._url + path, headers=self._headers, ssl=self._pin, allow_redirects=False
+                self._url + path,
+                params=_pairs(query),
+                headers=self._headers,
+                ssl=self._pin,
+                allow_redirects=False,
             ) as answer:
                 if answer.status >= 400:
                     raise Trouble(_words(answer.status, await _json(answer)), _code(answer.status))

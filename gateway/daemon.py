@@ -22,6 +22,7 @@ from gateway.internal_mail import internal_mail
 from gateway.logs import set_up
 from gateway.openings import Openings
 from gateway.reload import Reload
+from gateway.reports.service import ReportMail
 from gateway.server import Server
 from gateway.services import admin_token, make_services
 from gateway.tools import FileSpool, SystemClock, SystemIds
@@ -37,8 +38,8 @@ EXIT_IO = 74
 #: How often it is looked which reply windows close soon, seconds.
 _LOOK_AT_WINDOWS = 20.0
 _LOOK_AT_OFFICE = 60.0
-#: How often it is looked whether records are still to be read into the archive, seconds; how many are read in
-#: at once, and the pause in which others have the writer.
+#: How often it is looked whether records are still to be read into the archive or counted, seconds; how many are
+#: read in at once, and the pause in which others have the writer.
 _READ_IN_EVERY, _READ_IN, _BETWEEN = 5.0, 50, 0.02
 #: Restarts of one task within its life before the process gives up and lets its supervisor start it anew.
 _RESTARTS = 20
@@ -127,6 +128,7 @@ class Daemon:
         self._http = ClientHttp()
         self.watch = Watch(self.house, self._http)
         self.escalation = _escalation(self.house, self._http)
+        self._reports = ReportMail(self.house)
         self.server = Server(
             self.house,
             make_services(self.house, self.openings, token, self.reload),
@@ -173,6 +175,8 @@ class Daemon:
             every(settings.retention.every.total_seconds(), self._purge, "retention"),
             every(3600.0, house.store.renew_mark, "mark"),
             every(_READ_IN_EVERY, self._read_in, "archive"),
+            every(_READ_IN_EVERY, self._count, "figures"),
+            every(settings.office.look_every, self._reports.run, "reports"),
             every(tuning.TIDY_EVERY, self._tidy, "memory"),
         ]
         house.log.info("daemon.started", url=self.server.url, channels=sorted(house.channels))
@@ -301,6 +305,14 @@ class Daemon:
         while await store.read(lambda c: archive.unread(c, 1)):
             if not await store.run(lambda c: archive.catch_up(c, _READ_IN), "archive"):
                 return  # another replica has them in hand
+            await asyncio.sleep(_BETWEEN)
+
+    async def _count(self) -> None:
+        """Keep the figures of reports up to date; while messages wait, a little at a time."""
+        house = self.house
+        while await house.reporting.count():
+            if len(house.hot) or house.store.writer.arriving:
+                return
             await asyncio.sleep(_BETWEEN)
 
     async def _purge(self) -> None:

@@ -16,6 +16,7 @@ from casework.deadlines import Deadlines
 from casework.following import Following
 from casework.passing import PassingVerbs
 from casework.recount import Recount
+from casework.reporting import Reporting
 from casework.rounds import Rounds
 from config.load import Loaded
 from connectors.channel import Channel
@@ -126,6 +127,7 @@ class House:
     care: CareVerbs = field(init=False)
     following: Following = field(init=False)
     rounds: Rounds = field(init=False)
+    reporting: Reporting = field(init=False)
 
     def gathering(self) -> Mapping[str, Gathering]:
         """The channels that print, and when what they printed is bundled."""
@@ -296,6 +298,7 @@ def build(
     house.recount = Recount(
         store, house.deadlines, lambda: house.loaded.settings.office, clock=clock, ids=ids
     )
+    house.reporting = Reporting(store, house.deadlines, lambda: house.loaded.settings.office, clock=clock)
     house.care = CareVerbs(
         store,
         house.deadlines,

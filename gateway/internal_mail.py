@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from gateway.house import House
 from model.delivery import Purpose
 from model.draft import Identity
@@ -10,7 +12,15 @@ from store.units import Insert
 
 
 def internal_mail(
-    house: House, *, key: str, channel: str, to: str, subject: str, text: str, language: str | None = None
+    house: House,
+    *,
+    key: str,
+    channel: str,
+    to: str,
+    subject: str,
+    text: str,
+    language: str | None = None,
+    files: list[dict[str, Any]] | None = None,
 ) -> Insert:
     """The delivery of one mail, to be committed with what it tells of; the same `key` makes it once."""
     identity = Identity("email", to)
@@ -24,6 +34,7 @@ def internal_mail(
         name="",
         thread={},
         token="",
+        files=files,
     )
     row = rows.row(
         house.ids,

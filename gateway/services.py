@@ -19,6 +19,7 @@ from gateway.notes import Notes, Partners
 from gateway.openings import Openings
 from gateway.operate import Admin, ChannelVerbs, Tokens
 from gateway.posters import Posters
+from gateway.reports.service import Reports
 from gateway.tools import FileSpool
 from inbox.door import client_address
 
@@ -69,6 +70,7 @@ def make_services(house: House, openings: Openings, token: str, reload: operate.
         passing=house.passing,
         care=house.care,
         following=house.following,
+        reports=Reports(house.reporting),
         channels=ChannelVerbs(house, openings),
         admin=Admin(house, reload),
         health=lambda: operate.health(house),

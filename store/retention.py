@@ -32,6 +32,7 @@ from store.care_tables import follow_up, pause
 from store.conditions import DELIVERIES_AT_WORK, ENVELOPES_AT_WORK, one_of
 from store.erasure import tombstone
 from store.escalation_tables import escalation
+from store.report_tables import conclusion
 from store.schema import (
     assignment,
     attachment,
@@ -149,6 +150,7 @@ def _purge_records(connection: Connection, job: _Purge, query: Select[Any]) -> i
     for table in (
         assignment,
         attachment,
+        conclusion,
         errand,
         escalation,
         event,

@@ -26,6 +26,9 @@ from store.case_tables import assignment as assignment
 from store.escalation_tables import digest as digest
 from store.escalation_tables import escalation as escalation
 from store.metadata import metadata
+from store.report_tables import conclusion as conclusion
+from store.report_tables import figure as figure
+from store.report_tables import figure_sum as figure_sum
 from store.types import Instant, Json
 
 # BIGINT that SQLite treats as its row number, so that it grows by itself on both engines.

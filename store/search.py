@@ -15,7 +15,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Text, func, select, text, type_coerce
 
 from model import ids, searching
-from store import archive, views
+from store import archive, reports, views
+from store.reports import Counted
 from store.schema import identity, thread_key
 from store.schema import record as register
 from store.views import Row
@@ -41,6 +42,8 @@ class Wanted:
     """Received then or later."""
     until: datetime | None = None
     """Received before."""
+    counted: Counted | None = None
+    """Counted by this figure of a report."""
 
     @property
     def anything(self) -> bool:
@@ -87,6 +90,8 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
         found.append(r.received_at >= wanted.since)
     if wanted.until is not None:
         found.append(r.received_at < wanted.until)
+    if wanted.counted is not None:
+        found.append(reports.counted(wanted.counted))
     return found
 
 

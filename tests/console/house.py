@@ -10,8 +10,12 @@ from typing import Any
 from aiohttp import web
 from sqlalchemy import Connection, insert
 
+from casework.deadlines import Deadlines
+from casework.reporting import Reporting
+from casework.settings import OfficeSettings
 from console.app import install
 from console.services import ChatPage, FormPage, NotePage, Principal, Scope, Services, Throttle
+from gateway.reports.service import Reports
 from model.ids import same_token
 from store import archive, schema
 from store.store import Store
@@ -271,6 +275,9 @@ class Passing(Verbs):
             },
             "coordinator": "desk",
             "natures": ["product", "service"],
+            "causes": ["defect"],
+            "outcomes": ["solved"],
+            "titles": {"defect": {"en": "fault of the goods", "zh": "商品瑕疵"}},
             "because": {"danger": {"en": "danger to persons", "zh": "涉及人身安全"}},
         }
 
@@ -377,6 +384,9 @@ class House:
         self.contacts, self.imports = Contacts(), Imports()
         self.notes, self.passing = Notes(), Passing()
         self.care, self.following = Care(), Following()
+        office = OfficeSettings()
+        deadlines = Deadlines(lambda: office)
+        self.reports = Reports(Reporting(store, deadlines, lambda: office, clock=clock))
         self.administered: list[tuple[str, Mapping[str, Any], str]] = []
         self.waited: list[tuple[int, float]] = []
         self.on_wait: Callable[[], Any] | None = None
@@ -412,6 +422,7 @@ class House:
             "passing": self.passing,
             "care": self.care,
             "following": self.following,
+            "reports": self.reports,
             "partners": Partners(),
             "channels": self.channels,
             "admin": self._admin,

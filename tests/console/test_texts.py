@@ -20,13 +20,20 @@ LANGUAGES = list(languages.LANGUAGES)
 #: Groups whose texts pages ask for by the name of a value, a field or a button.
 BY_NAME = {
     *(
+        "cause",
         "certainty",
         "channels",
         "chat",
         "correct",
         "customer",
         "import",
+        "figure",
+        "figure_value",
         "follow_up",
+        "month",
+        "outcome",
+        "period",
+        "report",
         "judged",
         "mark",
         "missing",
