@@ -54,6 +54,8 @@ bench: $(VENV)/dev.stamp ## Measure, side by side with a bare echo, mail and let
 	$(BIN)/python benchmarks/letters.py --letters 12 --pages 3
 	$(BIN)/python benchmarks/letters_queued.py
 	$(BIN)/python benchmarks/imports.py
+	$(BIN)/python benchmarks/figures.py
+	$(BIN)/python benchmarks/figures.py --postgresql
 
 # Not --quiet: that would hide the warnings from --strict too.
 docs: $(VENV)/dev.stamp ## Write the reference from the code, and build the pages into site/

@@ -25,6 +25,8 @@ MARKS = range(1, 6)
 _LONGEST = 10_000
 #: Random bytes from which a reference is made.
 _RANDOM = 32
+#: How often a mark is tried while others change what it marks.
+_TRIES = 3
 #: States that a mark ends: one in a chat comes as a message, which reopened the record before.
 _MARKED = frozenset({RecordState.ANSWERED.value, RecordState.REOPENED.value})
 
@@ -70,13 +72,20 @@ class Following:
         """
         if mark not in MARKS:
             raise ValueError("a mark is a number from 1 to 5")
+        for _ in range(_TRIES):
+            if (told := await self._mark(id_, mark, remarks.strip()[:_LONGEST], by)) is not None:
+                return told
+        raise ValueError("this question was answered already, or is over")
+
+    async def _mark(self, id_: str, mark: int, remarks: str, by: str) -> Facts | None:
+        """One try; None when somebody was faster, which may only have been the round that asks the question."""
         found = await self._store.read(lambda c: care.by_id(c, id_))
         row = await self._store.read(lambda c: views.record_by_id(c, found["record"])) if found else None
         if found is None or row is None:
             raise LookupError("there is no such question")
         if found["state"] not in care.OPEN:
             raise ValueError("this question was answered already, or is over")
-        now, remarks = self._clock.now(), remarks.strip()[:_LONGEST]
+        now = self._clock.now()
         settings = self._settings().follow_up or FollowUpSettings()
         satisfied = mark >= settings.good_from
         values = {
@@ -104,7 +113,7 @@ class Following:
             inserts.append(lines.event(self._ids, row, EventType.STATE_CHANGED, now, change))
         guard = Guard("follow_up", {"id": id_, "state": found["state"]}, values)
         if not await self._store.submit(Unit(guard, tuple(inserts), tuple(updates), label="case.marked")):
-            raise ValueError("this question was answered already, or is over")
+            return None
         return {"reference": row["reference"], "satisfied": satisfied, "linked": data.get("linked")}
 
     async def mark_record(self, reference: str, *, mark: int, remarks: str = "", actor: str) -> Facts:

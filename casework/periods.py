@@ -13,7 +13,7 @@ LENGTHS: tuple[Length, ...] = ("month", "quarter", "year")
 _WRITTEN = re.compile(r"^(\d{4})(?:-(?:(0[1-9]|1[0-2])|Q([1-4])))?$", re.IGNORECASE)
 _MONTHS: dict[Length, int] = {"month": 1, "quarter": 3, "year": 12}
 #: How many periods a trend shows: the same one of the year before is among them.
-_TREND: dict[Length, int] = {"month": 13, "quarter": 9, "year": 5}
+_TREND: dict[Length, int] = {"month": 13, "quarter": 9}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -63,7 +63,9 @@ class Period:
         return Period(months // 12, months % 12 + 1, self.length)
 
     def trend(self) -> list[Period]:
-        """The periods that its trend shows, the oldest first, itself last."""
+        """The periods that its trend shows, the oldest first: itself the last of them, or the months of a year."""
+        if self.length == "year":
+            return [Period(self.year, month, "month") for month in range(1, 13)]
         return [self.moved(n) for n in range(1 - _TREND[self.length], 1)]
 
     def has(self, month: str) -> bool:

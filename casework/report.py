@@ -92,6 +92,7 @@ class Report:
     received: Figure
     before: int
     """Received in the period before."""
+    rates_before: Rates
     handled: Figure
     rates: Rates
     counts: Mapping[str, Sequence[Figure]]
@@ -160,6 +161,7 @@ def made(
         made_at=made_at,
         received=_figure(sums, What.ALL),
         before=before.get((What.ALL.value, ""), 0),
+        rates_before=rates(before),
         handled=_handled(sums),
         rates=rates(sums),
         counts={what.value: _by_value(sums, what) for what in DIMENSIONS},

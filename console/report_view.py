@@ -95,7 +95,6 @@ def view(report: Report, language: str, choices: Facts) -> View:
     notes = [t("report.running", day=f"{report.made_at:%Y-%m-%d}")] if report.running else []
     if report.behind:
         notes.append(t("report.behind", n=report.behind))
-    before = report.trend[-2].rates if len(report.trend) > 1 else None
     return View(
         language=language,
         report=report,
@@ -110,7 +109,7 @@ def view(report: Report, language: str, choices: Facts) -> View:
                 t(f"report.{one}_means"),
                 rate := getattr(report.rates, one),
                 percent(rate.share),
-                percent(getattr(before, one).share) if before and getattr(before, one).whole.n else "",
+                percent(before.share) if (before := getattr(report.rates_before, one)).whole.n else "",
             )
             for one in _RATES
         ],

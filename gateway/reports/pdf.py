@@ -95,7 +95,7 @@ class _Sheets:
         for i, one in enumerate(points):
             high = (_CHART - 6) * one.received / most
             x = _LEFT + i * step + (step - width) / 2
-            tint = WATER if one is points[-1] else _PAST
+            tint = WATER if one is points[-1] or self._shown.report.period.length == "year" else _PAST
             if high:
                 self._paper.box(self._page, x, floor - high, width, high, fill=tint)
             self._y = floor - high - 1.2

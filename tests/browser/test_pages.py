@@ -71,6 +71,7 @@ async def test_every_page_is_whole_and_asks_nobody_else(
 ) -> None:
     reference = await scenes.fill(house)
     letter = await scenes.hold_letter(house)
+    await scenes.count(house)
     house.inbox.page = _page_of_a_letter()
     server = await serve(house)
     origin = str(server.make_url("/")).rstrip("/")
@@ -100,6 +101,10 @@ async def test_every_page_is_whole_and_asks_nobody_else(
             "mend": "/desk/mend",
             "correct": f"/desk/held/{letter}",
             "channels": "/desk/channels",
+            "report": "/desk/report?period=2026-11",
+            "report-year": "/desk/report?period=2026",
+            "report-empty": "/desk/report?period=2020-01",
+            "records-counted": "/desk/records?period=2026-11&figure=nature&value=complaint",
         }
         for name, path in desk.items():
             await look(page, origin + path, f"{name}-{size}-{language}")

@@ -36,5 +36,6 @@ def test_a_trend_ends_with_the_period_and_shows_that_of_the_year_before() -> Non
     assert (str(months[0]), str(months[-1]), len(months)) == ("2025-03", "2026-03", 13)
     assert str(Period.of("2026-Q1").trend()[0]) == "2024-Q1"
     assert str(Period.of("2026").moved(-2)) == "2024"
+    assert [str(one) for one in Period.of("2026").trend()][::11] == ["2026-01", "2026-12"]
     assert str(Period.around(date(2026, 11, 27), "quarter")) == "2026-Q4"
     assert Period.of("2026-Q4").has("2026-12") and not Period.of("2026-Q4").has("2027-01")

@@ -120,3 +120,33 @@ async def hold_letter(house: House) -> str:
         "meta": {"shown": shown, "filename": "20261122_0900.pdf"},
     }  # fmt: skip
     return id_
+
+
+async def count(house: House) -> None:
+    """Figures of a year and a month, as many records would have made them."""
+    values = {
+        "channel": ("mail", "form", "wechat", "letters", "call"),
+        "nature": ("complaint", "product", "service", "content", "praise", ""),
+        "cause": ("handling", "defect", "delay", ""),
+        "department": ("product", "desk", ""),
+        "urgency": ("urgent", "important", "normal"),
+        "result": ("solved", "explained", "handled", "open", "out_of_scope"),
+        "issue": ("service / handling", "product / defect", "content / delay"),
+        "handled": ("in_time", "late"),
+        "followed": ("satisfied", "dissatisfied"),
+        "repeat": ("",),
+    }
+    for n in range(13):
+        year, month = divmod(2025 * 12 + 10 + n, 12)
+        day, busy = f"{year}-{month + 1:02}-15", 40 + (n * 37) % 55
+        await house.put("figure_sum", day=day, what="all", value="", n=busy)
+        for what, every in values.items():
+            for i, value in enumerate(every):
+                share = 1 if what == "repeat" and n % 2 else busy // (2 + 2 * i)
+                await house.put(
+                    "figure_sum",
+                    day=day,
+                    what=what,
+                    value=value,
+                    n=max(share // (6 if what == "repeat" else 1), 1),
+                )

@@ -13,6 +13,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=200,
         help="messages a second from WeChat, for 20 seconds",
     )
+    parser.addoption("--items", type=int, default=5_000, help="matters of the simulated year")
     parser.addoption("--seed", type=int, default=1, help="of everything that is left to chance")
 
 
