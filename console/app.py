@@ -28,6 +28,7 @@ from console.report_pages import ReportPages
 from console.seats import Seats
 from console.services import Services
 from console.sessions import Sessions
+from console.user_pages import Users
 
 
 def served(services: Services, chat: Chat) -> list[web.RouteDef]:
@@ -56,6 +57,7 @@ def served(services: Services, chat: Chat) -> list[web.RouteDef]:
         *Bundles(services, gate).routes(),
         *BundlePages(seats).routes(),
         *ReportPages(seats, gate).routes(),
+        *Users(seats, gate).routes(),
     ]
 
 

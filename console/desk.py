@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,15 +11,16 @@ from pydantic import ValidationError
 from sqlalchemy import Connection
 
 from casework import judgement
-from console import asking, languages, letters, pages, replies, report_view
+from console import asking, languages, letters, masks, pages, replies, report_view
 from console.links import Links
 from console.problems import Problem, invalid, verbs_spoken
-from console.seats import Fields, Seats, see_other, word
+from console.seats import Fields, Seats, secret, see_other, word
 from console.services import Facts, Scope
 from console.sessions import Brake, Session
 from console.story import tell
 from model import record as canon
 from model.decision import Urgency
+from model.roles import Right
 from model.states import RecordState
 from store import boxes, people, search, views, windows
 
@@ -36,6 +38,7 @@ class Desk:
         self._sessions = seats.sessions
         self._links = links
         self._brake = Brake(seats.services.throttle)
+        self._names = Brake(seats.services.throttle)
 
     def routes(self) -> list[web.RouteDef]:
         needs = self._seats.needs
@@ -85,16 +88,32 @@ class Desk:
             page = self._login_page(request, back, 429, "login.wait")
             page.headers["Retry-After"] = str(int(wait.total_seconds()) + 1)
             return page
-        principal = self._services.tokens.check(word(posted, "token"))
-        if principal is None or not principal.may(Scope.ADMIN):
+        name = word(posted, "name").lower()
+        # Whoever guesses at one name from many addresses is slowed down, too.
+        if name and (wait := self._names.wait(name, now)):
+            return self._login_page(request, back, 429, "login.wait")
+        who = await self._who(name, secret(posted, "token"))
+        if who is None:
             self._brake.failed(address, now)
+            if name:
+                self._names.failed(name, now)
             self._services.log.warning("log-in refused", remote=address)
             return self._login_page(request, back, 403, "login.refused")
         self._brake.succeeded(address)
+        self._names.succeeded(name)
         # Only to the desk: a path given by a stranger must not lead elsewhere.
         response = see_other(back if back.startswith("/desk/") and back.isprintable() else "/desk/records")
-        self._sessions.open(response, principal.name)
+        self._sessions.open(response, *who)
+        await self._services.users.note(who[0], "login", {"remote": address})
         return response
+
+    async def _who(self, name: str, given: str) -> tuple[str, int] | None:
+        """Whose secret it is, with the version of the user; without a name, it is the administrator's token."""
+        if name:
+            user = await self._services.users.check(name, given)
+            return (user.name, user.version) if user else None
+        principal = self._services.tokens.check(given.strip())
+        return (principal.name, 0) if principal and principal.may(Scope.ADMIN) else None
 
     async def logout(self, request: web.Request, session: Session) -> web.Response:
         await self._seats.fields(request, session)
@@ -116,12 +135,17 @@ class Desk:
                 error.detail,
             )
 
+        if not session.may(Right.SEE_ALL):
+            wanted = replace(wanted, departments=session.departments)
+
         def query(connection: Connection) -> tuple[list[canon.Record], str | None, int]:
             found = search.page(connection, wanted, limit=_PAGE, before=before)
             unread = search.unread(connection) if wanted.text else 0
             return views.canonicals(connection, found.rows, self._links), found.following, unread
 
         found, following, unread = await self._services.store.read(query)
+        if not session.may(Right.SEE_PERSON):
+            found = [masks.record(one) for one in found]
         now = self._services.clock.now()
         ids = [one.id for one in found if one.id]
         closing = await self._services.store.read(lambda c: windows.of_records(c, ids, now))
@@ -183,7 +207,10 @@ class Desk:
         found = await self._services.store.read(query)
         if found is None:
             raise Problem(404, "there is no such record")
-        owner = found["row"]["contact"]
+        if not session.may(Right.SEE_PERSON):
+            found["story"] = masks.story(found["story"], found["record"])
+            found["record"], found["messages"] = masks.record(found["record"]), []
+        owner = found["row"]["contact"] if session.may(Right.TAKE_IN) else None
         person = await self._services.store.read(lambda c: people.show(c, owner)) if owner else None
         page = await self._seats.render(
             request,

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from casework.periods import Period
 from casework.report import Report
+from casework.users import User
 from console.report_view import View
 from model.tools import Clock, Ids, Log, Raw
 
@@ -372,6 +373,32 @@ class ReportVerbs(Protocol):
         """It as a file, `pdf` or `xlsx`. ValueError, with the remedy, where what it takes is not installed."""
 
 
+class UserVerbs(Protocol):
+    """Who may log in at the desk."""
+
+    async def list(self) -> Sequence[Facts]:
+        """name, role, departments, enabled, created_at, changed_at of each."""
+
+    async def add(
+        self, name: str, *, role: str, departments: Sequence[str], password: str, actor: str
+    ) -> Facts: ...
+
+    async def change(self, name: str, *, role: str, departments: Sequence[str], actor: str) -> Facts: ...
+
+    async def set_password(self, name: str, password: str, *, actor: str) -> Facts: ...
+
+    async def enable(self, name: str, enabled: bool, *, actor: str) -> Facts: ...
+
+    async def check(self, name: str, password: str) -> User | None:
+        """Whose name and password these are."""
+
+    async def of(self, name: str, version: int) -> User | None:
+        """Somebody whose session says so; None when it ended."""
+
+    async def note(self, actor: str, verb: str, data: Facts) -> None:
+        """A line of the trail about a log-in."""
+
+
 class ChannelVerbs(Protocol):
     """The operator's verbs on channels."""
 
@@ -466,6 +493,7 @@ class Services:
     care: CareVerbs
     following: Following
     reports: ReportVerbs
+    users: UserVerbs
     channels: ChannelVerbs
     admin: Callable[[str, Facts, str], Awaitable[Facts]]
     """The command line's other verbs: admin(verb, arguments, actor)."""

@@ -11,6 +11,7 @@ from aiohttp import web
 from console.problems import Problem
 from console.services import Services, Throttle
 from model.ids import same_token, token
+from model.roles import Right
 
 COOKIE = "forebay_desk"
 #: A log-in page may stay open this long before its form is stale.
@@ -27,23 +28,32 @@ class Session:
     nonce: str
     expires: int
     """Unix seconds."""
+    version: int = 0
+    """Of the user; 0 for the administrator's token, which may everything."""
+    rights: frozenset[Right] = frozenset()
+    departments: tuple[str, ...] = ()
 
     @property
     def known(self) -> bool:
         return bool(self.name)
 
+    def may(self, right: str) -> bool:
+        """Whether whoever sits here may see or do something."""
+        return right in self.rights
+
 
 class Sessions:
-    """Opens, reads and ends sessions. Nothing is stored: the cookie is signed, and ends by itself."""
+    """Opens, reads and ends sessions. Nothing is stored: the cookie is signed, and ends by itself; a user's ends
+    with the version of the user that it names, too."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    def open(self, response: web.StreamResponse, name: str = "") -> Session:
+    def open(self, response: web.StreamResponse, name: str = "", version: int = 0) -> Session:
         """Begin a session and put its cookie on the response."""
         lasting = timedelta(hours=self._services.session_hours) if name else _ANONYMOUS
         expires = int((self._services.clock.now() + lasting).timestamp())
-        session = Session(name, self._services.ids.draw(16).hex(), expires)
+        session = Session(name, self._services.ids.draw(16).hex(), expires, version)
         response.set_cookie(
             COOKIE,
             self._write(session),
@@ -61,15 +71,16 @@ class Sessions:
     def of(self, request: web.Request) -> Session | None:
         """The session of a request, or None when it has none, is forged or has ended."""
         parts = request.cookies.get(COOKIE, "").split(".")
-        if len(parts) != 4:
+        if len(parts) != 5:
             return None
-        name, nonce, expires, given = parts
-        if not same_token(given, self._sign("session", name, nonce, expires)) or not expires.isdigit():
+        *fields, given = parts
+        name, nonce, expires, version = fields
+        if not same_token(given, self._sign("session", *fields)):
             return None
         if int(expires) <= self._services.clock.now().timestamp():
             return None
         try:
-            return Session(bytes.fromhex(name).decode(), nonce, int(expires))
+            return Session(bytes.fromhex(name).decode(), nonce, int(expires), int(version))
         except ValueError:
             return None
 
@@ -84,7 +95,7 @@ class Sessions:
         return session
 
     def _write(self, session: Session) -> str:
-        fields = (session.name.encode().hex(), session.nonce, str(session.expires))
+        fields = (session.name.encode().hex(), session.nonce, str(session.expires), str(session.version))
         return ".".join((*fields, self._sign("session", *fields)))
 
     def _sign(self, *parts: str) -> str:

@@ -25,6 +25,7 @@ from gateway.commands import (
     records,
     report,
     settings,
+    users,
 )
 from gateway.trouble import Exit, Trouble
 
@@ -63,6 +64,8 @@ app.add_typer(feed.app, name="feed")
 app.add_typer(contacts.app, name="contact")
 app.command()(report.report)
 app.command()(posters.poster)
+app.add_typer(users.app, name="user")
+app.command()(users.trail)
 app.command()(moving.backup)
 app.command()(moving.restore)
 app.command()(moving.migrate)

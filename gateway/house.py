@@ -18,6 +18,7 @@ from casework.passing import PassingVerbs
 from casework.recount import Recount
 from casework.reporting import Reporting
 from casework.rounds import Rounds
+from casework.users import UserVerbs
 from config.load import Loaded
 from connectors.channel import Channel
 from connectors.letter import LetterSettings
@@ -128,6 +129,7 @@ class House:
     following: Following = field(init=False)
     rounds: Rounds = field(init=False)
     reporting: Reporting = field(init=False)
+    users: UserVerbs = field(init=False)
 
     def gathering(self) -> Mapping[str, Gathering]:
         """The channels that print, and when what they printed is bundled."""
@@ -299,6 +301,13 @@ def build(
         store, house.deadlines, lambda: house.loaded.settings.office, clock=clock, ids=ids
     )
     house.reporting = Reporting(store, house.deadlines, lambda: house.loaded.settings.office, clock=clock)
+    house.users = UserVerbs(
+        store,
+        lambda: house.loaded.settings.office.departments,
+        lambda: [one.name for one in house.loaded.settings.api.tokens],
+        clock=clock,
+        ids=ids,
+    )
     house.care = CareVerbs(
         store,
         house.deadlines,

@@ -71,6 +71,7 @@ def make_services(house: House, openings: Openings, token: str, reload: operate.
         care=house.care,
         following=house.following,
         reports=Reports(house.reporting),
+        users=house.users,
         channels=ChannelVerbs(house, openings),
         admin=Admin(house, reload),
         health=lambda: operate.health(house),

@@ -30,6 +30,7 @@ from store.report_tables import conclusion as conclusion
 from store.report_tables import figure as figure
 from store.report_tables import figure_sum as figure_sum
 from store.types import Instant, Json
+from store.user_tables import user as user
 
 # BIGINT that SQLite treats as its row number, so that it grows by itself on both engines.
 _Position = BigInteger().with_variant(Integer, "sqlite")
@@ -441,6 +442,13 @@ event = Table(
     Column("actor", String, nullable=False),
     Column("data", Json, nullable=False),
     Index("ix_event_record", "record", "position"),
+    Index(
+        "ix_event_by_people",
+        "at",
+        "id",
+        postgresql_where=text("actor NOT IN ('forebay', 'customer')"),
+        sqlite_where=text("actor NOT IN ('forebay', 'customer')"),
+    ),
     Index("uq_event_id", "id", unique=True),
     sqlite_autoincrement=True,  # else a purged last position would be given again, behind its readers' backs
 )
@@ -485,6 +493,7 @@ audit = Table(
     Column("verb", String, nullable=False),
     Column("target", String, nullable=False),
     Column("data", Json, nullable=False),
+    Index("ix_audit_at", "at", "id"),
 )
 
 #: Tokens that must outlive the process (OAuth refresh tokens and the like).

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Text, func, select, text, type_coerce
 
 from model import ids, searching
-from store import archive, reports, views
+from store import archive, reports, users, views
 from store.reports import Counted
 from store.schema import identity, thread_key
 from store.schema import record as register
@@ -44,6 +44,8 @@ class Wanted:
     """Received before."""
     counted: Counted | None = None
     """Counted by this figure of a report."""
+    departments: Sequence[str] | None = None
+    """In the hands of one of these, now or before; None: of anybody."""
 
     @property
     def anything(self) -> bool:
@@ -92,6 +94,8 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
         found.append(r.received_at < wanted.until)
     if wanted.counted is not None:
         found.append(reports.counted(wanted.counted))
+    if wanted.departments is not None:
+        found.append(users.given_to(wanted.departments))
     return found
 
 

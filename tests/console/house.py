@@ -13,6 +13,7 @@ from sqlalchemy import Connection, insert
 from casework.deadlines import Deadlines
 from casework.reporting import Reporting
 from casework.settings import OfficeSettings
+from casework.users import UserVerbs
 from console.app import install
 from console.services import ChatPage, FormPage, NotePage, Principal, Scope, Services, Throttle
 from gateway.reports.service import Reports
@@ -387,6 +388,7 @@ class House:
         office = OfficeSettings()
         deadlines = Deadlines(lambda: office)
         self.reports = Reports(Reporting(store, deadlines, lambda: office, clock=clock))
+        self.users = UserVerbs(store, lambda: ["product", "desk"], lambda: ["reader"], clock=clock, ids=ids)
         self.administered: list[tuple[str, Mapping[str, Any], str]] = []
         self.waited: list[tuple[int, float]] = []
         self.on_wait: Callable[[], Any] | None = None
@@ -423,6 +425,7 @@ class House:
             "care": self.care,
             "following": self.following,
             "reports": self.reports,
+            "users": self.users,
             "partners": Partners(),
             "channels": self.channels,
             "admin": self._admin,

@@ -119,11 +119,12 @@ async def test_guessing_is_slowed_down_by_address(house: House, client: Client) 
 async def test_sessions_end_and_cannot_be_forged(house: House, clerk: Client) -> None:
     jar = clerk.session.cookie_jar
     value = next(cookie.value for cookie in jar if cookie.key == "forebay_desk")
-    name, nonce, expires, sign = value.split(".")
+    name, nonce, expires, version, sign = value.split(".")
     for forged in (
-        f"{name}.{nonce}.{int(expires) + 9}.{sign}",
-        f"{b'root'.hex()}.{nonce}.{expires}.{sign}",
-        "...",
+        f"{name}.{nonce}.{int(expires) + 9}.{version}.{sign}",
+        f"{b'root'.hex()}.{nonce}.{expires}.{version}.{sign}",
+        f"{name}.{nonce}.{expires}.1.{sign}",
+        "....",
         "x",
     ):
         headers = {"Cookie": f"forebay_desk={forged}"}

@@ -20,6 +20,7 @@ LANGUAGES = list(languages.LANGUAGES)
 #: Groups whose texts pages ask for by the name of a value, a field or a button.
 BY_NAME = {
     *(
+        "act",
         "cause",
         "certainty",
         "channels",
@@ -34,6 +35,7 @@ BY_NAME = {
         "outcome",
         "period",
         "report",
+        "role",
         "judged",
         "mark",
         "missing",
