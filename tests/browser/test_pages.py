@@ -72,6 +72,7 @@ async def test_every_page_is_whole_and_asks_nobody_else(
     reference = await scenes.fill(house)
     letter = await scenes.hold_letter(house)
     await scenes.count(house)
+    await scenes.people(house)
     house.inbox.page = _page_of_a_letter()
     server = await serve(house)
     origin = str(server.make_url("/")).rstrip("/")
@@ -101,6 +102,8 @@ async def test_every_page_is_whole_and_asks_nobody_else(
             "mend": "/desk/mend",
             "correct": f"/desk/held/{letter}",
             "channels": "/desk/channels",
+            "users": "/desk/users",
+            "trail": "/desk/trail",
             "report": "/desk/report?period=2026-11",
             "report-year": "/desk/report?period=2026",
             "report-empty": "/desk/report?period=2020-01",
@@ -133,7 +136,7 @@ async def test_a_customer_writes_and_a_clerk_answers(browser: Browser, house: Ho
         assert posted["website"] == "" and len(posted["key"]) == 36
 
         await page.goto(origin + f"/desk/records/{reference}")
-        await page.get_by_label("访问令牌").fill(ADMIN)
+        await page.get_by_label("密码或访问令牌").fill(ADMIN)
         await page.get_by_role("button", name="登录").click()
         assert page.url == origin + f"/desk/records/{reference}"
         await page.locator("summary", has_text="按原样显示").click()

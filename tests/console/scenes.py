@@ -150,3 +150,16 @@ async def count(house: House) -> None:
                     value=value,
                     n=max(share // (6 if what == "repeat" else 1), 1),
                 )
+
+
+async def people(house: House) -> None:
+    """Users of three roles, one of them disabled."""
+    for name, role, departments in (
+        ("li.wei", "clerk", []),
+        ("wang", "department", ["product"]),
+        ("zhao", "auditor", []),
+    ):
+        await house.users.add(
+            name, role=role, departments=departments, password="four words make sense", actor="admin"
+        )
+    await house.users.enable("zhao", False, actor="admin")
