@@ -7,12 +7,12 @@ and say where to go on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Text, func, select, text, type_coerce
+from sqlalchemy import ColumnElement, Connection, Select, Text, func, select, text, type_coerce
 
 from model import ids, searching
 from store import archive, reports, users, views
@@ -23,6 +23,8 @@ from store.views import Row
 
 #: Proposals that are looked through at once, and for one page at the most.
 _STEP, _MOST = 200, 3_000
+#: The newest rows of the archive that PostgreSQL looks through before it asks its index of words.
+_NEAR = 20_000
 #: Contacts that share what looks like an address.
 _SHARED = 50
 
@@ -148,29 +150,62 @@ def _proposals(
     first: int,
 ) -> Iterator[list[str]]:
     """Ids of records that have all terms, newest first, in portions."""
-    a = archive.archive.c
     place, size = _place(connection, before), first
-    query = select(a.n, a.record)
-    if conditions:
-        query = query.join(register, register.c.id == a.record).where(*conditions)
-    if connection.dialect.name == "sqlite":
-        query = query.join(text("archive_index"), text("archive_index.rowid = archive.n"))
-        query = query.where(text("archive_index MATCH :terms")).order_by(text("archive_index.rowid DESC"))
-        below, given = text("archive_index.rowid < :place"), {"terms": _match(terms)}
-    else:
-        query = query.where(text("archive.terms @@ CAST(:terms AS tsquery)")).order_by(a.n.desc())
-        below, given = text("archive.n < :place"), {"terms": _tsquery(terms)}
+    ask = _of_sqlite if connection.dialect.name == "sqlite" else _of_postgresql
     while True:
-        portion = query.limit(size)
-        values: Mapping[str, Any] = given
-        if place is not None:
-            portion, values = portion.where(below), {**given, "place": place}
-        rows = connection.execute(portion, values).all()
+        rows = ask(connection, terms, conditions, place, size)
         if rows:
             yield [row.record for row in rows]
         if len(rows) < size:
             return
         place, size = rows[-1].n, _STEP
+
+
+def _of_sqlite(
+    connection: Connection,
+    terms: Sequence[searching.Term],
+    conditions: list[ColumnElement[bool]],
+    place: int | None,
+    size: int,
+) -> list[Any]:
+    """The next records below a place, newest first, from the full text index, which keeps that order itself."""
+    a = archive.archive.c
+    query = _narrowed(select(a.n, a.record), a.record, conditions)
+    query = query.join(text("archive_index"), text("archive_index.rowid = archive.n"))
+    query = query.where(text("archive_index MATCH :terms")).order_by(text("archive_index.rowid DESC"))
+    given: dict[str, Any] = {"terms": _match(terms)}
+    if place is not None:
+        query, given["place"] = query.where(text("archive_index.rowid < :place")), place
+    return list(connection.execute(query.limit(size), given))
+
+
+def _of_postgresql(
+    connection: Connection,
+    terms: Sequence[searching.Term],
+    conditions: list[ColumnElement[bool]],
+    place: int | None,
+    size: int,
+) -> list[Any]:
+    """The same from PostgreSQL, whose planner does not know how rare a word is: the newest are looked through in their
+    order, which finds enough of a common word; what is left of a rare one comes from its index, all at once."""
+    a = archive.archive.c
+    given, has = {"terms": _tsquery(terms)}, text("archive.terms @@ CAST(:terms AS tsquery)")
+    end = place if place is not None else int(connection.scalar(select(func.max(a.n))) or 0) + 1
+    near = _narrowed(select(a.n, a.record).where(a.n < end, a.n >= end - _NEAR, has), a.record, conditions)
+    rows = list(connection.execute(near.order_by(a.n.desc()).limit(size), given))
+    if len(rows) == size or end <= _NEAR:
+        return rows
+    # OFFSET 0 keeps the planner from going through the whole table in the order that is asked for.
+    far = select(a.n, a.record).where(a.n < end - _NEAR, has).offset(0).subquery("far")
+    rest = _narrowed(select(far.c.n, far.c.record), far.c.record, conditions)
+    rows += connection.execute(rest.order_by(far.c.n.desc()).limit(size - len(rows)), given)
+    return rows
+
+
+def _narrowed(
+    query: Select[Any], named: ColumnElement[str], conditions: list[ColumnElement[bool]]
+) -> Select[Any]:
+    return query.join(register, register.c.id == named).where(*conditions) if conditions else query
 
 
 def _place(connection: Connection, before: str | None) -> int | None:

@@ -50,7 +50,12 @@ async def test_a_record_is_found_as_soon_as_it_is_registered(register: Register)
     assert await register.search("arcel") == [] and await register.search("诉投") == []
 
 
-async def test_pages_of_hits_meet_without_gap_or_overlap(register: Register) -> None:
+@pytest.mark.parametrize("near", [1, 3, 20_000])
+async def test_pages_of_hits_meet_without_gap_or_overlap(
+    register: Register, monkeypatch: pytest.MonkeyPatch, near: int
+) -> None:
+    # However many of the newest are looked through before an index is asked, and so where the two meet.
+    monkeypatch.setattr(search, "_NEAR", near)
     made = [await register.record(f"退款 {n}" if n % 2 else f"退货 {n}") for n in range(13)]
     seen: list[str] = []
     before = None
