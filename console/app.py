@@ -21,6 +21,7 @@ from console.notes import Notes
 from console.notes_api import NotesApi
 from console.operations import Operations
 from console.passing import Passing
+from console.person_pages import Persons
 from console.posters import Posters
 from console.public import Public
 from console.question import Question
@@ -58,6 +59,7 @@ def served(services: Services, chat: Chat) -> list[web.RouteDef]:
         *BundlePages(seats).routes(),
         *ReportPages(seats, gate).routes(),
         *Users(seats, gate).routes(),
+        *Persons(seats, gate).routes(),
     ]
 
 

@@ -49,6 +49,8 @@ NEEDS: Mapping[tuple[str, str], Right | None] = {
     ("POST", "/desk/import/{id}"): _R.OPERATE,
     ("GET", "/desk/posters"): _R.OPERATE,
     ("GET", "/desk/posters/print"): _R.OPERATE,
+    ("GET", "/desk/persons"): _R.PERSONS,
+    ("POST", "/desk/persons"): _R.PERSONS,
     ("GET", "/desk/trail"): _R.TRAIL,
     ("GET", "/desk/users"): _R.USERS,
     ("POST", "/desk/users"): _R.USERS,

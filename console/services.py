@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from aiohttp import web
@@ -373,6 +374,18 @@ class ReportVerbs(Protocol):
         """It as a file, `pdf` or `xlsx`. ValueError, with the remedy, where what it takes is not installed."""
 
 
+class PersonVerbs(Protocol):
+    """What may be done with a person's data; a person is named by a contact's id, an address, or `kind:value`."""
+
+    async def show(self, named: str) -> Facts:
+        """contacts, identities, records (references), loose and with_others (numbers)."""
+
+    async def export(self, named: str, folder: Path, *, actor: str) -> Path:
+        """A ZIP with everything, which the caller deletes."""
+
+    async def erase(self, named: str, *, dry_run: bool, actor: str) -> Facts: ...
+
+
 class UserVerbs(Protocol):
     """Who may log in at the desk."""
 
@@ -494,6 +507,9 @@ class Services:
     following: Following
     reports: ReportVerbs
     users: UserVerbs
+    persons: PersonVerbs
+    exports: Path
+    """Folder for files on their way to a browser."""
     channels: ChannelVerbs
     admin: Callable[[str, Facts, str], Awaitable[Facts]]
     """The command line's other verbs: admin(verb, arguments, actor)."""

@@ -20,6 +20,7 @@ from gateway.commands import (
     letters,
     moving,
     outbox,
+    persons,
     posters,
     reading,
     records,
@@ -65,6 +66,7 @@ app.add_typer(contacts.app, name="contact")
 app.command()(report.report)
 app.command()(posters.poster)
 app.add_typer(users.app, name="user")
+app.add_typer(persons.app, name="person")
 app.command()(users.trail)
 app.command()(moving.backup)
 app.command()(moving.restore)

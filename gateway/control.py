@@ -82,12 +82,16 @@ class Control:
             timeout=aiohttp.ClientTimeout(total=None, sock_read=600),
         )
 
-    async def download(self, path: str, **query: str | int | None) -> tuple[str, bytes]:
-        """A file, and the name that the API gives it."""
+    async def download(
+        self, path: str, body: Mapping[str, Any] | None = None, **query: str | int | None
+    ) -> tuple[str, bytes]:
+        """A file, and the name that the API gives it; asked for by a body where there is one."""
         try:
-            async with self._session.get(
+            async with self._session.request(
+                "GET" if body is None else "POST",
                 self._url + path,
                 params=_pairs(query),
+                json=body,
                 headers=self._headers,
                 ssl=self._pin,
                 allow_redirects=False,

@@ -154,6 +154,7 @@ class Daemon:
         if house.store.on_hold:
             house.log.warning("store.on_hold", repair="look at `forebay release`, which shows what waits")
         await house.rounds.begin()
+        await house.persons.resume()
         # The channels first: how an envelope is read, and who is answered, stands in their settings.
         await self.openings.start()
         self._rooms["processor"] = self._keep(house.processor.run, "processor")
@@ -177,6 +178,7 @@ class Daemon:
             every(_READ_IN_EVERY, self._read_in, "archive"),
             every(_READ_IN_EVERY, self._count, "figures"),
             every(settings.office.look_every, self._reports.run, "reports"),
+            every(_LOOK_AT_OFFICE, house.persons.resume, "erasure"),
             every(tuning.TIDY_EVERY, self._tidy, "memory"),
         ]
         house.log.info("daemon.started", url=self.server.url, channels=sorted(house.channels))

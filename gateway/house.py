@@ -15,6 +15,7 @@ from casework.contacts import ContactVerbs
 from casework.deadlines import Deadlines
 from casework.following import Following
 from casework.passing import PassingVerbs
+from casework.persons import PersonVerbs
 from casework.recount import Recount
 from casework.reporting import Reporting
 from casework.rounds import Rounds
@@ -130,6 +131,7 @@ class House:
     rounds: Rounds = field(init=False)
     reporting: Reporting = field(init=False)
     users: UserVerbs = field(init=False)
+    persons: PersonVerbs = field(init=False)
 
     def gathering(self) -> Mapping[str, Gathering]:
         """The channels that print, and when what they printed is bundled."""
@@ -301,6 +303,14 @@ def build(
         store, house.deadlines, lambda: house.loaded.settings.office, clock=clock, ids=ids
     )
     house.reporting = Reporting(store, house.deadlines, lambda: house.loaded.settings.office, clock=clock)
+    house.persons = PersonVerbs(
+        store,
+        lambda: house.loaded.settings.retention,
+        links,
+        clock=clock,
+        ids=ids,
+        log=log,
+    )
     house.users = UserVerbs(
         store,
         lambda: house.loaded.settings.office.departments,

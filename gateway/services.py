@@ -72,6 +72,8 @@ def make_services(house: House, openings: Openings, token: str, reload: operate.
         following=house.following,
         reports=Reports(house.reporting),
         users=house.users,
+        persons=house.persons,
+        exports=house.store.folder / "spool",
         channels=ChannelVerbs(house, openings),
         admin=Admin(house, reload),
         health=lambda: operate.health(house),

@@ -29,6 +29,8 @@ class Right(StrEnum):
     """Channels, imports, posters."""
     TRAIL = "trail"
     """Who did what."""
+    PERSONS = "persons"
+    """Give out or erase everything of one person."""
     USERS = "users"
     """Who may do what."""
 
@@ -51,10 +53,12 @@ _DESK = {_R.SEE, _R.SEE_ALL, _R.SEE_PERSON, _R.ACT, _R.ANSWER, _R.TAKE_IN, _R.ME
 RIGHTS: Mapping[Role, frozenset[Right]] = {
     Role.CLERK: frozenset(_DESK),
     Role.DEPARTMENT: frozenset({_R.SEE, _R.SEE_PERSON, _R.ACT, _R.ANSWER}),
-    Role.COORDINATOR: frozenset({*_DESK, _R.REPORT}),
+    Role.COORDINATOR: frozenset({*_DESK, _R.REPORT, _R.PERSONS}),
     Role.SUPERVISOR: frozenset({_R.SEE, _R.SEE_ALL, _R.SEE_PERSON, _R.REPORT, _R.TRAIL}),
     Role.AUDITOR: frozenset({_R.SEE, _R.SEE_ALL, _R.REPORT, _R.TRAIL}),
-    Role.OPERATOR: frozenset({_R.SEE, _R.SEE_ALL, _R.SEE_PERSON, _R.MEND, _R.OPERATE, _R.TRAIL, _R.USERS}),
+    Role.OPERATOR: frozenset(
+        {_R.SEE, _R.SEE_ALL, _R.SEE_PERSON, _R.MEND, _R.OPERATE, _R.TRAIL, _R.PERSONS, _R.USERS}
+    ),
 }
 #: Those of the administrator's token.
 EVERYTHING = frozenset(Right)

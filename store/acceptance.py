@@ -176,7 +176,8 @@ def _try(
             if inserted
             else set()
         )
-    insert_blobs(connection, [row.blob for row in rows if row.values["id"] in new])
+    kept = [row.blob for row, v in zip(rows, values, strict=True) if v["id"] in new and v["blob"]]
+    insert_blobs(connection, kept)
     return {
         v["id"]: Stored(v["id"], v["reference"], claimed=v["state"] == "claimed")
         for v in values
@@ -210,7 +211,9 @@ def _with_state(
         v = dict(row.values)
         key = v["order_key"]
         if row.tombstone in buried:
+            # It says nothing any more: what was erased does not come back with its source's next try.
             v |= {"state": "duplicate", "reason": "erased or purged before", "claim": None, "owner": None}
+            v |= {"blob": "", "meta": {}}
         elif v["state"] == "claimed" and key in taken:
             v |= _IDLE
         if key and v["state"] in ("waiting", "claimed"):

@@ -47,6 +47,7 @@ def _sqlite(url: str, *, write: bool, size: int) -> Engine:
         run("PRAGMA synchronous=FULL")  # NORMAL may roll back what was promised, on power loss
         run("PRAGMA busy_timeout=30000")
         run("PRAGMA temp_store=MEMORY")
+        run("PRAGMA secure_delete=ON")  # what is deleted is not left lying in the file
         run(f"PRAGMA cache_size=-{_CACHE_KIB if write else _READER_CACHE_KIB}")
         run("PRAGMA wal_autocheckpoint=16000")  # pages: fewer, larger check points write hot pages once
         run("PRAGMA journal_size_limit=67108864")

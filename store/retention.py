@@ -60,8 +60,8 @@ _FINISHED = ("delivered", "cancelled", "dead", "expired")
 
 
 @dataclass(frozen=True, slots=True)
-class _Purge:
-    """What one run of the purge goes by."""
+class Purge:
+    """What one run of a purge, or of an erasure, goes by."""
 
     settings: RetentionSettings
     secret: bytes
@@ -73,7 +73,7 @@ class _Purge:
 
 async def purge(store: Store, settings: RetentionSettings) -> dict[str, int]:
     """Apply the settings once; how many of each went. One process at a time is enough: take a lease."""
-    job = _Purge(settings, store.secret, store.now())
+    job = Purge(settings, store.secret, store.now())
     store.expect_graves()
     done: Counter[str] = Counter()
     for name, (find, go) in _STEPS.items():
@@ -90,11 +90,11 @@ async def purge(store: Store, settings: RetentionSettings) -> dict[str, int]:
     return dict(done)
 
 
-Find = Callable[[_Purge], Select[Any] | None]
-Go = Callable[[Connection, _Purge, Select[Any]], int]
+Find = Callable[[Purge], Select[Any] | None]
+Go = Callable[[Connection, Purge, Select[Any]], int]
 
 
-async def _all(store: Store, query: Select[Any], go: Go, job: _Purge, name: str) -> int:
+async def _all(store: Store, query: Select[Any], go: Go, job: Purge, name: str) -> int:
     """Find and delete batch by batch until there is no more."""
     total = 0
     while True:
@@ -114,7 +114,7 @@ def _keys(query: Select[Any]) -> Callable[[Connection], list[Any]]:
     return read
 
 
-def _again(go: Go, job: _Purge, query: Select[Any], found: list[Any]) -> Callable[[Connection], int]:
+def _again(go: Go, job: Purge, query: Select[Any], found: list[Any]) -> Callable[[Connection], int]:
     """The deletion of what was found, as far as the query still holds for it: rows may have changed since."""
     columns = list(query.selected_columns)
     still = query.where(columns[0].in_(found) if len(columns) == 1 else one_of(columns, found))
@@ -124,7 +124,7 @@ def _again(go: Go, job: _Purge, query: Select[Any], found: list[Any]) -> Callabl
 # ---- records, with everything that hangs on them
 
 
-def _old_records(job: _Purge) -> Select[Any] | None:
+def _old_records(job: Purge) -> Select[Any] | None:
     r, channels = record.c, job.settings.channels
     old: list[ColumnElement[bool]] = [
         and_(r.channel == channel, r.updated_at < job.before(kept)) for channel, kept in channels.items()
@@ -141,12 +141,16 @@ def _old_records(job: _Purge) -> Select[Any] | None:
     return select(r.id).where(r.state == "closed", or_(false(), *old), ~at_work).order_by(r.id)
 
 
-def _purge_records(connection: Connection, job: _Purge, query: Select[Any]) -> int:
-    ids = connection.scalars(_lock(connection, query)).all()
+def _purge_records(connection: Connection, job: Purge, query: Select[Any]) -> int:
+    return delete_records(connection, job, connection.scalars(_lock(connection, query)).all())
+
+
+def delete_records(connection: Connection, job: Purge, ids: Sequence[str]) -> int:
+    """Delete records with all that hangs on them: counted in the tally, a tombstone for each message."""
     e, d = envelope.c, delivery.c
-    _bury(connection, job, connection.execute(select(envelope).where(e.record.in_(ids))).all())
+    bury(connection, job, connection.execute(select(envelope).where(e.record.in_(ids))).all())
     sent = connection.scalars(select(d.id).where(d.record.in_(ids))).all()
-    _delete_deliveries(connection, sent)
+    delete_deliveries(connection, sent)
     for table in (
         assignment,
         attachment,
@@ -165,12 +169,13 @@ def _purge_records(connection: Connection, job: _Purge, query: Select[Any]) -> i
     return len(ids)
 
 
-def _delete_deliveries(connection: Connection, ids: Sequence[str]) -> None:
+def delete_deliveries(connection: Connection, ids: Sequence[str]) -> None:
+    """Delete deliveries with their attempts."""
     connection.execute(delete(attempt).where(attempt.c.delivery.in_(ids)))
     connection.execute(delete(delivery).where(delivery.c.id.in_(ids)))
 
 
-def _bury(connection: Connection, job: _Purge, rows: Sequence[Row[Any]]) -> None:
+def bury(connection: Connection, job: Purge, rows: Sequence[Row[Any]]) -> None:
     """Delete envelopes and their sightings: into the tally, and a tombstone where each stood."""
     if not rows:
         return
@@ -206,7 +211,7 @@ def _lock(connection: Connection, query: Select[Any]) -> Select[Any]:
 # ---- envelopes without a record of their own
 
 
-def _old_envelopes(job: _Purge) -> Select[Any]:
+def _old_envelopes(job: Purge) -> Select[Any]:
     e, parents = envelope.c, envelope.alias("child")
     empty = e.id.not_in(select(parents.c.parent).where(parents.c.parent.is_not(None)))
     gone = or_(e.state.in_(("ignored", "duplicate")), and_(e.state == "split", empty))
@@ -214,30 +219,30 @@ def _old_envelopes(job: _Purge) -> Select[Any]:
     return select(e.id).where(e.received_at < cut, e.updated_at < cut, gone).order_by(e.id)
 
 
-def _purge_envelopes(connection: Connection, job: _Purge, query: Select[Any]) -> int:
+def _purge_envelopes(connection: Connection, job: Purge, query: Select[Any]) -> int:
     ids = connection.scalars(_lock(connection, query)).all()
     d = delivery.c
     own = select(d.id).where(d.record.is_(None), d.envelope.in_(ids), d.state.in_(_FINISHED))
-    _delete_deliveries(connection, connection.scalars(own).all())
-    _bury(connection, job, connection.execute(select(envelope).where(envelope.c.id.in_(ids))).all())
+    delete_deliveries(connection, connection.scalars(own).all())
+    bury(connection, job, connection.execute(select(envelope).where(envelope.c.id.in_(ids))).all())
     return len(ids)
 
 
-def _lost_sightings(job: _Purge) -> Select[Any]:
+def _lost_sightings(job: Purge) -> Select[Any]:
     """Repeats that came while their envelope was being purged."""
     s = sighting.c
     gone = ~exists().where(envelope.c.id == s.envelope)
     return select(s.id).where(s.at < job.before(job.settings.ignored), gone).order_by(s.id)
 
 
-def _purge_sightings(connection: Connection, _job: _Purge, query: Select[Any]) -> int:
+def _purge_sightings(connection: Connection, _job: Purge, query: Select[Any]) -> int:
     ids = connection.scalars(query).all()
     rows = connection.execute(select(sighting).where(sighting.c.id.in_(ids))).all()
     _forget_sightings(connection, rows)
     return len(rows)
 
 
-def _old_raw(job: _Purge) -> Select[Any] | None:
+def _old_raw(job: Purge) -> Select[Any] | None:
     if job.settings.raw is None:
         return None
     e, cut = envelope.c, job.before(job.settings.raw)
@@ -245,7 +250,7 @@ def _old_raw(job: _Purge) -> Select[Any] | None:
     return select(e.id).where(e.received_at < cut, e.updated_at < cut, kept).order_by(e.id)
 
 
-def _purge_raw(connection: Connection, _job: _Purge, query: Select[Any]) -> int:
+def _purge_raw(connection: Connection, _job: Purge, query: Select[Any]) -> int:
     """The envelope stays and names no bytes any more; the sweep deletes them when nobody else does."""
     ids = connection.scalars(_lock(connection, query)).all()
     connection.execute(update(envelope).where(envelope.c.id.in_(ids)).values(blob=""))
@@ -255,7 +260,7 @@ def _purge_raw(connection: Connection, _job: _Purge, query: Select[Any]) -> int:
 # ---- the rest
 
 
-def _old_attempts(job: _Purge) -> Select[Any]:
+def _old_attempts(job: Purge) -> Select[Any]:
     """All but what proves the end: the delivered one, and the last."""
     a, later, d = attempt.c, attempt.alias("later"), delivery.c
     proof = or_(
@@ -271,13 +276,13 @@ def _old_attempts(job: _Purge) -> Select[Any]:
     )
 
 
-def _purge_attempts(connection: Connection, _job: _Purge, query: Select[Any]) -> int:
+def _purge_attempts(connection: Connection, _job: Purge, query: Select[Any]) -> int:
     keys = [tuple(row) for row in connection.execute(query)]
     connection.execute(delete(attempt).where(one_of((attempt.c.delivery, attempt.c.n), keys)))
     return len(keys)
 
 
-def _old_events(job: _Purge) -> Select[Any] | None:
+def _old_events(job: Purge) -> Select[Any] | None:
     if job.settings.events is None:
         return None
     # Positions and times grow together, so the oldest stand at the head of the table.
@@ -288,29 +293,29 @@ def _old_events(job: _Purge) -> Select[Any] | None:
     )
 
 
-def _purge_events(connection: Connection, _job: _Purge, query: Select[Any]) -> int:
+def _purge_events(connection: Connection, _job: Purge, query: Select[Any]) -> int:
     positions = connection.scalars(query).all()
     connection.execute(delete(event).where(event.c.position.in_(positions)))
     return len(positions)
 
 
-def _old_graves(job: _Purge) -> Select[Any]:
+def _old_graves(job: Purge) -> Select[Any]:
     return select(grave.c.hash).where(grave.c.until < job.now).order_by(grave.c.until)
 
 
-def _purge_graves(connection: Connection, _job: _Purge, query: Select[Any]) -> int:
+def _purge_graves(connection: Connection, _job: Purge, query: Select[Any]) -> int:
     hashes = connection.scalars(query).all()
     connection.execute(delete(grave).where(grave.c.hash.in_(hashes)))
     return len(hashes)
 
 
-def _old_openings(job: _Purge) -> Select[Any]:
+def _old_openings(job: Purge) -> Select[Any]:
     o = opening.c
     cut = job.before(job.settings.ignored)
     return select(o.conversation, o.envelope).where(o.until < cut).order_by(o.until)
 
 
-def _purge_openings(connection: Connection, _job: _Purge, query: Select[Any]) -> int:
+def _purge_openings(connection: Connection, _job: Purge, query: Select[Any]) -> int:
     keys = [tuple(row) for row in connection.execute(query)]
     o = opening.c
     connection.execute(delete(opening).where(one_of((o.conversation, o.envelope), keys)))

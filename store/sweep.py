@@ -45,7 +45,7 @@ async def sweep(store: Store, settings: RetentionSettings) -> dict[str, int]:
     }
 
 
-def _in_rows() -> ColumnElement[bool]:
+def in_rows() -> ColumnElement[bool]:
     """Named by an envelope, an attachment or an import. A record's raw bytes are those of its envelope."""
     return or_(
         exists().where(envelope.c.blob == blob.c.sha256),
@@ -54,7 +54,7 @@ def _in_rows() -> ColumnElement[bool]:
     )
 
 
-def _in_deliveries(connection: Connection) -> set[str]:
+def in_deliveries(connection: Connection) -> set[str]:
     """Digests that the files of outgoing messages name. Reads all deliveries that have files: never in the writer."""
     body = delivery.c.body
     some = select(body).where(type_coerce(body, Text).contains('"files":[{', autoescape=True))
@@ -73,12 +73,12 @@ async def _mark(store: Store, batch: int, now: datetime) -> int:
     after, marked = "", 0
     sent: set[str] | None = None
     while True:
-        loose = and_(blob.c.unused_since.is_(None), ~_in_rows()).label("loose")
+        loose = and_(blob.c.unused_since.is_(None), ~in_rows()).label("loose")
         page = select(blob.c.sha256, loose).where(blob.c.sha256 > after).order_by(blob.c.sha256).limit(batch)
         rows = await store.read(_all(page))
         found = {row.sha256 for row in rows if row.loose}
         if found and sent is None:
-            sent = await store.read(_in_deliveries)
+            sent = await store.read(in_deliveries)
         found -= sent or set()
         if found:
             marked += await store.run(_marking(found, now), "sweep.mark")
@@ -88,7 +88,7 @@ async def _mark(store: Store, batch: int, now: datetime) -> int:
 
 
 def _marking(found: set[str], now: datetime) -> Callable[[Connection], int]:
-    still = (blob.c.sha256.in_(found), blob.c.unused_since.is_(None), ~_in_rows())
+    still = (blob.c.sha256.in_(found), blob.c.unused_since.is_(None), ~in_rows())
     mark = update(blob).where(*still).values(unused_since=now)
     return lambda connection: int(connection.execute(mark).rowcount)
 
@@ -98,7 +98,7 @@ async def _delete(store: Store, batch: int, before: datetime) -> int:
     deleted = 0
     due = select(blob.c.sha256).where(blob.c.unused_since < before).limit(batch)
     while found := {row.sha256 for row in await store.read(_all(due))}:
-        sent = await store.read(_in_deliveries)
+        sent = await store.read(in_deliveries)
         gone = await store.run(_deletion(found, sent, before), "sweep.delete")
         for sha256, place in gone:
             if place == "file":
@@ -113,7 +113,7 @@ def _deletion(
     def step(connection: Connection) -> list[tuple[str, str]]:
         still = (blob.c.sha256.in_(found), blob.c.unused_since < before)
         # Whatever somebody refers to by now is in use again.
-        used = or_(blob.c.sha256.in_(sent), _in_rows())
+        used = or_(blob.c.sha256.in_(sent), in_rows())
         connection.execute(update(blob).where(*still, used).values(unused_since=None))
         rows = connection.execute(delete(blob).where(*still).returning(blob.c.sha256, blob.c.place))
         return [(row.sha256, row.place) for row in rows]

@@ -284,6 +284,12 @@ def file(connection: Connection, envelope_id: str, n: int) -> Row | None:
     return first(connection, query)
 
 
+def files_of(record_id: str) -> Select[Any]:
+    """The query for all files that came with a record's messages."""
+    query = select(attachment).where(attachment.c.record == record_id)
+    return query.order_by(attachment.c.envelope, attachment.c.n)
+
+
 def sent_file(connection: Connection, delivery_id: str, n: int) -> Row | None:
     """Name, type, size and digest of file `n` of a message of ours; None when it has none such."""
     body = connection.scalar(select(delivery.c.body).where(delivery.c.id == delivery_id))

@@ -34,7 +34,8 @@ def report(
     asked = {"period": period, "language": language}
     if format_ in ("pdf", "xlsx"):
         named, data = shared.with_house(
-            config, lambda house: house.download("/v1/report", **asked, format=format_)
+            config,
+            lambda house: house.download("/v1/report", period=period, language=language, format=format_),
         )
         path = out or Path(named)
         try:

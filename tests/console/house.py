@@ -11,14 +11,17 @@ from aiohttp import web
 from sqlalchemy import Connection, insert
 
 from casework.deadlines import Deadlines
+from casework.persons import PersonVerbs
 from casework.reporting import Reporting
 from casework.settings import OfficeSettings
 from casework.users import UserVerbs
 from console.app import install
+from console.links import Links
 from console.services import ChatPage, FormPage, NotePage, Principal, Scope, Services, Throttle
 from gateway.reports.service import Reports
 from model.ids import same_token
 from store import archive, schema
+from store.settings import RetentionSettings
 from store.store import Store
 from tests.rigs.tools import SECRET, CountingIds, FixedClock, RecordingLog
 
@@ -389,6 +392,14 @@ class House:
         deadlines = Deadlines(lambda: office)
         self.reports = Reports(Reporting(store, deadlines, lambda: office, clock=clock))
         self.users = UserVerbs(store, lambda: ["product", "desk"], lambda: ["reader"], clock=clock, ids=ids)
+        self.persons = PersonVerbs(
+            store,
+            RetentionSettings,
+            Links("http://feedback.example", SECRET),
+            clock=clock,
+            ids=ids,
+            log=self.log,
+        )
         self.administered: list[tuple[str, Mapping[str, Any], str]] = []
         self.waited: list[tuple[int, float]] = []
         self.on_wait: Callable[[], Any] | None = None
@@ -426,6 +437,8 @@ class House:
             "following": self.following,
             "reports": self.reports,
             "users": self.users,
+            "persons": self.persons,
+            "exports": self.store.folder / "spool",
             "partners": Partners(),
             "channels": self.channels,
             "admin": self._admin,

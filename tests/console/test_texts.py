@@ -34,6 +34,7 @@ BY_NAME = {
         "month",
         "outcome",
         "period",
+        "persons",
         "report",
         "role",
         "judged",
