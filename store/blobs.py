@@ -8,7 +8,8 @@ import fcntl
 import hashlib
 import os
 import secrets
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +26,9 @@ from store.schema import blob
 from store.types import to_micros
 
 _CHUNK = 262_144
+#: A file with this name in the folder keeps others from deleting bytes there, for so long after it was touched last,
+#: seconds: a backup that died holds nobody up for long.
+_HOLD, _HELD = ".backup", 3600.0
 
 
 class Blobs:
@@ -124,6 +128,13 @@ class Blobs:
         finally:
             source.close()
 
+    def held(self) -> bool:
+        """Whether somebody copies the files, so that none must go."""
+        try:
+            return time.time() - (self._folder / _HOLD).stat().st_mtime < _HELD
+        except FileNotFoundError:
+            return False
+
     def delete(self, sha256: str, before: datetime) -> bool:
         """Remove the file of a blob without a row, unless it came again since `before`."""
         return self._delete(self.path(sha256), before.timestamp())
@@ -155,6 +166,18 @@ class Blobs:
         """Remove what crashes left half-written; how many files it were."""
         found = [path for path in self._folder.glob("??/.*") if _older(path, before.timestamp())]
         return sum(self._delete(path, before.timestamp()) for path in found)
+
+
+@contextmanager
+def holding(folder: Path) -> Iterator[Callable[[], None]]:
+    """Keep every process from deleting bytes in a folder of blobs; what it gives is to be called while it lasts."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    mark = folder / _HOLD
+    mark.touch(mode=0o600)
+    try:
+        yield mark.touch
+    finally:
+        mark.unlink(missing_ok=True)
 
 
 def _older(path: Path, before: float) -> bool:

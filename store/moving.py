@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Engine, Table, func, inspect, select, text
 
 from store import (
     archive,
+    balance,
     bundles,
     calls,
     case_tables,
@@ -31,6 +32,7 @@ from store import (
     schema_imports,
     tickets,
 )
+from store.blobs import Blobs
 from store.metadata import metadata
 from store.schema import blob
 
@@ -110,10 +112,13 @@ def snapshot_of_file(source: Path, target: Path) -> None:
     fresh.replace(target)
 
 
-def copy_blobs(database: Engine, source: Path, target: Path) -> tuple[int, int]:
+def copy_blobs(
+    database: Engine, source: Path, target: Path, goes_on: Callable[[], None] = lambda: None
+) -> tuple[int, int]:
     """Copy the files that the rows of a copied database name; how many, and how many were there already.
 
-    Each is looked at by its digest. MovingError for one that is not there: a row without its bytes is no copy.
+    Each is looked at by its digest; `goes_on` is called for each. MovingError for one that is not there: a row
+    without its bytes is no copy.
     """
     copied = there = 0
     b = blob.c
@@ -122,6 +127,7 @@ def copy_blobs(database: Engine, source: Path, target: Path) -> tuple[int, int]:
             select(b.sha256, b.size).where(b.place == "file")
         )
         for row in found:
+            goes_on()
             name = Path(row.sha256[:2]) / row.sha256
             goal = target / name
             if goal.exists() and goal.stat().st_size == row.size:
@@ -138,6 +144,19 @@ def copy_blobs(database: Engine, source: Path, target: Path) -> tuple[int, int]:
             fresh.replace(goal)
             copied += 1
     return copied, there
+
+
+def audited(database: Engine, folder: Path) -> list[str]:
+    """What is wrong with a store, in words: counts that do not balance (law 4), and what refers to nothing."""
+    with _snapshot(database) as reading:
+        lines = balance.balance(reading)
+        findings = balance.check(reading, Blobs(folder, 0))
+    wrong = [
+        f"{one.day} {one.channel}: {one.difference} of {one.received} are nowhere"
+        for one in lines
+        if one.difference
+    ]
+    return wrong + [f"{one.check} {one.id}: {one.detail}" for one in findings]
 
 
 def counts(database: Engine) -> dict[str, int]:

@@ -36,10 +36,16 @@ _AT_WORK = timedelta(days=1)
 async def sweep(store: Store, settings: RetentionSettings) -> dict[str, int]:
     """Mark what is unused, delete what has been so for the grace; how many of each."""
     now = store.now()
+    marked = await _mark(store, settings.batch, now)
+    deleted = stray = 0
+    # A backup has its rows already, and wants the files that they name.
+    if not await asyncio.to_thread(store.blobs.held):
+        deleted = await _delete(store, settings.batch, now - settings.blob_grace)
+        stray = await _stray_files(store, settings.batch, now - _AT_WORK)
     return {
-        "blobs marked": await _mark(store, settings.batch, now),
-        "blobs": await _delete(store, settings.batch, now - settings.blob_grace),
-        "stray files": await _stray_files(store, settings.batch, now - _AT_WORK),
+        "blobs marked": marked,
+        "blobs": deleted,
+        "stray files": stray,
         "temporary files": await asyncio.to_thread(store.blobs.delete_temporary, now - _AT_WORK),
         "spooled files": await asyncio.to_thread(_spooled, store.folder / "spool", now - _AT_WORK),
     }

@@ -40,13 +40,13 @@ def backup(
 ) -> None:
     """Copy the store while the daemon runs: the database in one snapshot first, then the bytes it names.
 
-    The copy is a database of SQLite with its files, whichever database the store has.
+    The copy is a database of SQLite with its files, whichever database the store has. No daemon deletes any meanwhile.
     """
-    from store import moving
+    from store import blobs, moving
 
     loaded = shared.load(config)
     folder = loaded.settings.data
-    with _spoken():
+    with _spoken(), blobs.holding(_blobs(loaded)) as goes_on:
         (target / _BLOBS).mkdir(parents=True, exist_ok=True, mode=0o700)
         copy = target / _DATABASE
         if loaded.settings.database.url is None:
@@ -58,7 +58,7 @@ def backup(
             with moving.opened(_url(loaded)) as source, moving.opened(_file(target)) as goal:
                 moving.copy(source, goal)
         with moving.opened(_file(target)) as database:
-            files, there = moving.copy_blobs(database, _blobs(loaded), target / _BLOBS)
+            files, there = moving.copy_blobs(database, _blobs(loaded), target / _BLOBS, goes_on)
             counted = moving.counts(database)
         if (folder / _TOKEN).exists():
             shutil.copy(folder / _TOKEN, target / _TOKEN)
@@ -87,9 +87,13 @@ def restore(
             with moving.opened(_url(loaded)) as goal:
                 done = moving.copy(database, goal)
             moving.copy_blobs(database, source / _BLOBS, _blobs(loaded))
+        with moving.opened(_url(loaded)) as goal:
+            wrong = moving.audited(goal, _blobs(loaded))
         if (source / _TOKEN).exists():
             shutil.copy(source / _TOKEN, loaded.settings.data / _TOKEN)
-    _tell(done, as_json, "The store is restored, and starts on hold: `forebay release` shows what waits.")
+    _tell(
+        done, wrong, as_json, "The store is restored, and starts on hold: `forebay release` shows what waits."
+    )
 
 
 def migrate(
@@ -115,18 +119,28 @@ def migrate(
             done = moving.copy(source, goal)
             if _blobs(old).resolve() != _blobs(new).resolve():
                 moving.copy_blobs(goal, _blobs(old), _blobs(new))
+            wrong = moving.audited(goal, _blobs(new))
     _tell(
-        done, as_json, "All of it is there. The new store starts on hold: `forebay release` shows what waits."
+        done,
+        wrong,
+        as_json,
+        "All of it is there. The new store starts on hold: `forebay release` shows what waits.",
     )
 
 
-def _tell(done: list[Any], as_json: bool, last: str) -> None:
+def _tell(done: list[Any], wrong: list[str], as_json: bool, last: str) -> None:
+    """The counts of both sides, and what the audit of the new one says; the exit code is 1 when it finds something."""
     found = [{"table": one.table, "source": one.source, "target": one.target} for one in done]
     if as_json:
-        terminal.dump({"tables": found})
+        terminal.dump({"tables": found, "balanced": not wrong, "findings": wrong})
     else:
         terminal.table(found, _COUNTS, "")
+        for one in wrong:
+            terminal.say(one)
+        terminal.say("THE COUNTS DO NOT BALANCE." if wrong else "The counts balance.")
         terminal.say(last)
+    if wrong:
+        raise typer.Exit(Exit.UNBALANCED)
 
 
 def _expect(source: Path, counted: dict[str, int]) -> None:

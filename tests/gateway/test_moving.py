@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +19,8 @@ from typer.testing import CliRunner
 
 from gateway.cli import app
 from gateway.trouble import Trouble
-from store import leases, migrate, moving
+from store import blobs, leases, migrate, moving, sweep
+from store.settings import RetentionSettings
 from tests import databases
 from tests.rigs import form
 from tests.rigs.daemon import House
@@ -86,7 +89,9 @@ async def test_a_backup_of_a_running_store_is_restored_whole_and_on_hold(kind: s
         before = sorted(one["reference"] for one in await house.records())
     new = config(tmp_path / "new", empty() if kind == "postgresql" else {})
     again = written(tmp_path / "new.yaml", new)
-    counted = {one["table"]: one for one in run("restore", str(target), "-c", again)["tables"]}
+    restored = run("restore", str(target), "-c", again)
+    assert restored["balanced"] is True and restored["findings"] == []
+    counted = {one["table"]: one for one in restored["tables"]}
     assert counted["record"]["source"] == counted["record"]["target"] == RECORDS
     # Into one that is not empty, nothing is put.
     assert refused("restore", str(target), "-c", again)[0] == 65
@@ -106,7 +111,9 @@ async def test_a_store_moves_from_sqlite_to_postgresql_and_goes_on(tmp_path: Pat
         before = [one["reference"] for one in await house.records()]
     new = config(tmp_path / "data", empty())
     path = written(tmp_path / "new.yaml", new)
-    told = run("migrate", "--to", path, "-c", str(house.path))["tables"]
+    moved = run("migrate", "--to", path, "-c", str(house.path))
+    assert moved["balanced"] is True
+    told = moved["tables"]
     assert {one["table"] for one in told} >= {"record", "event", "delivery", "blob", "ticket"}
     assert all(one["source"] == one["target"] for one in told)
     (tmp_path / "second").mkdir()
@@ -150,6 +157,42 @@ async def test_a_backup_whose_bytes_are_gone_or_damaged_is_told(tmp_path: Path) 
         database.execute("DELETE FROM event")
     code, said = refused("restore", str(target), "-c", again)
     assert code == 65 and "manifest" in said
+
+
+async def test_a_restored_store_that_does_not_balance_is_told(tmp_path: Path) -> None:
+    whole = config(tmp_path / "data", {})
+    target = tmp_path / "backup"
+    async with House(whole, tmp_path) as house:
+        await filled(house)
+        await asyncio.to_thread(run, "backup", str(target), "-c", str(house.path))
+    with sqlite3.connect(target / "forebay.db") as damaged:
+        damaged.execute("DELETE FROM envelope WHERE id = (SELECT min(id) FROM envelope)")
+    damaged.close()
+    (target / "manifest.json").unlink()
+    again = written(tmp_path / "new.yaml", config(tmp_path / "new", {}))
+    done = CliRunner().invoke(app, ["restore", str(target), "-c", again])
+    assert done.exit_code == 1 and "1 of 12 are nowhere" in done.stdout, done.stdout
+    assert "THE COUNTS DO NOT BALANCE" in done.stdout
+
+
+async def test_no_daemon_deletes_bytes_while_a_backup_copies_them(tmp_path: Path) -> None:
+    async with House(config(tmp_path / "data", {}), tmp_path) as house:
+        sha256, _ = await house.store.put_blob(b"x" * 1_000)
+        file = house.store.blobs.path(sha256)
+        settings = RetentionSettings(blob_grace=timedelta())
+        ago = time.time() - 10 * 86_400
+        os.utime(file, (ago, ago))
+        with blobs.holding(tmp_path / "data" / "blobs"):
+            for _ in range(2):
+                await sweep.sweep(house.store, settings)
+            assert file.exists() and await house.store.load_blob(sha256) is not None
+        # A backup that died holds nobody up for long.
+        mark = tmp_path / "data" / "blobs" / ".backup"
+        mark.touch()
+        os.utime(mark, (time.time() - 7_200,) * 2)
+        for _ in range(2):
+            await sweep.sweep(house.store, settings)
+        assert not file.exists()
 
 
 @pytest.mark.parametrize("kind", databases.KINDS)
