@@ -162,6 +162,12 @@ class DeskSettings(_Settings):
         default=10, gt=0, le=720, description="Hours until a clerk must log in again."
     )
     throttle: ThrottleSettings = Field(default_factory=ThrottleSettings, description="Failed log-ins.")
+    undo: timedelta = Field(
+        default=timedelta(seconds=30),
+        ge=timedelta(),
+        le=timedelta(minutes=10),
+        description="How long an answer of the desk can be taken back before it leaves; in a chat it does not wait.",
+    )
 
 
 class AlertEmail(_Settings):

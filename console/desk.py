@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from aiohttp import web
@@ -17,11 +18,11 @@ from console.problems import Problem, invalid, verbs_spoken
 from console.seats import Fields, Seats, secret, see_other, word
 from console.services import Facts, Scope
 from console.sessions import Brake, Session
-from console.story import tell
+from console.story import Chapter, tell
 from model import record as canon
 from model.decision import Urgency
 from model.roles import Right
-from model.states import RecordState
+from model.states import DeliveryState, RecordState
 from store import boxes, people, search, views, windows
 
 _PAGE = 50
@@ -51,6 +52,7 @@ class Desk:
             web.get("/desk/records/{reference}", needs(self.record)),
             web.get("/desk/records/{reference}/html", needs(self.html)),
             web.post("/desk/records/{reference}/replies", needs(self.reply)),
+            web.post("/desk/records/{reference}/undo", needs(self.undo)),
             web.post("/desk/records/{reference}/contact", needs(self.contact)),
         ]
 
@@ -186,6 +188,7 @@ class Desk:
         draft: str = "",
         problem: str = "",
         case_problem: str = "",
+        undone: bool = False,
         status: int = 200,
     ) -> web.Response:
         reference = request.match_info["reference"]
@@ -221,7 +224,9 @@ class Desk:
             draft=draft,
             problem=problem,
             case_problem=case_problem,
-            sent="sent" in request.query,
+            sent="sent" in request.query and not undone,
+            undone=undone,
+            leaves=_leaves(found["story"], request.query.get("sent", ""), self._services.clock.now()),
             links=self._links,
             way=await self._way(reference, draft),
             case=await self._services.passing.show(reference),
@@ -284,12 +289,33 @@ class Desk:
         key = f"desk:{reference}:{word(posted, 'key') or self._services.ids.new()}"
         try:
             with verbs_spoken():
-                await replies.send(self._services, reference, reply, actor=session.name, key=key)
+                sent = await replies.send(
+                    self._services, reference, reply, actor=session.name, key=key, wait=self._services.undo
+                )
         except Problem as problem:  # what was written must not be lost with the refusal
             return await self._record(
                 request, session, draft=draft, problem=problem.detail, status=problem.status
             )
-        return see_other(f"/desk/records/{reference}?sent#answer")
+        return see_other(f"/desk/records/{reference}?sent={sent['id']}#answer")
+
+    async def undo(self, request: web.Request, session: Session) -> web.Response:
+        """Take the answer back, if it has not left; its text is in the box again."""
+        posted = await self._seats.fields(request, session)
+        with verbs_spoken():
+            told = await self._services.outbox.withdraw(word(posted, "delivery"), actor=session.name)
+        if not told["withdrawn"]:
+            gone = languages.translate(languages.of(request), "answer.left")
+            return await self._record(request, session, problem=gone, status=409)
+        return await self._record(request, session, draft=told["text"], undone=True)
+
+
+def _leaves(story: Sequence[Chapter], delivery: str, now: datetime) -> Facts | None:
+    """The answer that was just sent, while it can be taken back: `id`, and `seconds` until it leaves."""
+    for one in story:
+        if one.delivery and one.delivery["id"] == delivery and one.delivery["state"] == DeliveryState.WAITING:
+            seconds = (one.delivery["next_at"] - now).total_seconds()
+            return {"id": delivery, "seconds": int(seconds)} if seconds > 0 else None
+    return None
 
 
 def _minutes(span: timedelta) -> int:

@@ -72,7 +72,9 @@ class Way(_Body):
     channel: str | None = Field(default=None, description="Another channel than the one it came in by.")
 
 
-async def send(services: Services, reference: str, reply: Reply, *, actor: str, key: str) -> Facts:
+async def send(
+    services: Services, reference: str, reply: Reply, *, actor: str, key: str, wait: timedelta = timedelta()
+) -> Facts:
     """Put an answer in the outbox. Raises LookupError or ValueError as the verb does."""
     return await services.outbox.reply(
         reference,
@@ -84,6 +86,7 @@ async def send(services: Services, reference: str, reply: Reply, *, actor: str, 
         expects_answer=reply.expects_answer,
         actor=actor,
         key=key,
+        wait=wait,
     )
 
 

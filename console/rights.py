@@ -19,6 +19,7 @@ NEEDS: Mapping[tuple[str, str], Right | None] = {
     ("GET", "/desk/records/{reference}/html"): _R.SEE_PERSON,
     ("POST", "/desk/records/{reference}/case"): _R.ACT,
     ("POST", "/desk/records/{reference}/replies"): _R.ANSWER,
+    ("POST", "/desk/records/{reference}/undo"): _R.ANSWER,
     ("POST", "/desk/records/{reference}/contact"): _R.TAKE_IN,
     ("GET", "/desk/report"): _R.REPORT,
     ("GET", "/desk/report/file"): _R.REPORT,

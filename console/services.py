@@ -154,11 +154,15 @@ class OutboxVerbs(Protocol):
         expects_answer: bool,
         actor: str,
         key: str,
+        wait: timedelta = timedelta(),
     ) -> Facts:
-        """Put an answer in the outbox; the same `key` twice gives the same delivery.
+        """Put an answer in the outbox; the same `key` twice gives the same delivery. It leaves after `wait`.
 
         `files` are {filename, media_type, data: bytes}.
         """
+
+    async def withdraw(self, delivery: str, *, actor: str) -> Facts:
+        """Take an answer back that has not left: `withdrawn`, and its `text`."""
 
     async def ways(self, reference: str) -> Sequence[Facts]:
         """Every channel that could carry an answer: channel, to, refused_before."""
@@ -531,6 +535,8 @@ class Services:
     zone: tzinfo = UTC
     """The time zone that pages show times in."""
     session_hours: float = 10
+    undo: timedelta = timedelta(seconds=30)
+    """How long an answer of the desk can be taken back."""
     throttle: Throttle = field(default_factory=Throttle)
     version: str = "0"
     """Of this Forebay, for the description of the API."""

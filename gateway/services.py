@@ -85,6 +85,7 @@ def make_services(house: House, openings: Openings, token: str, reload: operate.
         remote=lambda request: client_address(request, proxies),
         zone=datetime.now().astimezone().tzinfo or UTC,
         session_hours=settings.desk.session_hours,
+        undo=settings.desk.undo,
         throttle=Throttle(
             failures=settings.desk.throttle.failures,
             within=settings.desk.throttle.within,

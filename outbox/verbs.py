@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from model.delivery import Delivery, Message, Purpose
@@ -20,12 +21,12 @@ from outbox.windows import Windows
 from store import boxes, deliveries, tickets, views
 from store.people import Reach
 from store.store import Store
-from store.units import Guard, Insert, Unit
+from store.units import Guard, Insert, Unit, Update
 
 Facts = Mapping[str, Any]
 D = DeliveryState
 #: Deliveries that tell destinations about a record: record, reference, destinations, key, type, what changed.
-Update = Callable[[str, str, Sequence[str], str, str, Facts], Planned]
+Tell = Callable[[str, str, Sequence[str], str, str, Facts], Planned]
 
 
 class OutboxVerbs:
@@ -42,7 +43,7 @@ class OutboxVerbs:
         clock: Clock,
         ids: Ids,
         wake: Callable[[], None],
-        update: Update,
+        update: Tell,
     ) -> None:
         self._store = store
         self._settler = settler
@@ -144,8 +145,10 @@ class OutboxVerbs:
         actor: str,
         key: str,
         origin: str | None = None,
+        wait: timedelta = timedelta(),
     ) -> Facts:
-        """Put an answer in the outbox; the same `key` twice gives the same delivery.
+        """Put an answer in the outbox; the same `key` twice gives the same delivery. It leaves after `wait` at the
+        earliest, but in a chat, where somebody looks at the page; until then it can be withdrawn.
 
         The destinations that have the record are told, but for the one that it came from, `origin`.
 
@@ -189,6 +192,8 @@ class OutboxVerbs:
             {"text": text, "channel": row["target"], "actor": actor},
         )
         every = [*rows, *told.rows]
+        if wait and self._answers.kind_of(way.channel) != _TALK:
+            every = [{**one, "next_at": one["next_at"] + wait} for one in every]
         fresh = await self._store.run(lambda c: deliveries.insert_once(c, every, event, copy), "reply")
         self._wake()
         stored = await self._store.read(lambda c: deliveries.by_key(c, row["key"]))
@@ -274,6 +279,26 @@ class OutboxVerbs:
             "sha256": sha256,
         }
 
+    async def withdraw(self, delivery: str, *, actor: str) -> Facts:
+        """Take an answer back that has not left: `withdrawn`, and its `text`. Destinations are not told of it either.
+
+        Raises LookupError for what is no answer.
+        """
+        found = await self._store.read(lambda c: deliveries.by_ids(c, [delivery]))
+        if not found or found[0].purpose is not Purpose.REPLY:
+            raise LookupError(f"there is no answer {delivery}")
+        first = found[0]
+        names = await self._store.read(lambda c: tickets.parties(c, first.record or ""))
+        keys = [*parts.later_keys([first]), *(f"answered:{first.key}:{name}" for name in names)]
+        with_it = await self._store.read(lambda c: deliveries.by_keys(c, keys))
+        gone = {"state": D.CANCELLED.value, "settled_at": self._clock.now()}
+        guard = Guard("delivery", {"id": first.id, "state": D.WAITING.value, "attempts": 0}, gone)
+        told = self._settler.event(first, D.CANCELLED, {"by": actor}, actor)
+        also = tuple(Update("delivery", {"id": one.id, "state": D.WAITING.value}, gone) for one in with_it)
+        unit = Unit(guard, (self._audit(first, "withdraw", actor), *told), also, label="verb")
+        done = await self._store.submit(unit)
+        return {"withdrawn": done, "text": str(parts.whole_of(first.body).get("text") or "")}
+
     async def _each(
         self,
         ids: Sequence[str],
@@ -313,6 +338,10 @@ class OutboxVerbs:
             "data": {"from": one.state.value},
         }
         return Insert("audit", row)
+
+
+#: The kind whose customers look at their page while they are answered.
+_TALK = "chat"
 
 
 def _known(reach: Reach) -> list[Identity]:

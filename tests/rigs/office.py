@@ -240,6 +240,7 @@ TIMES: Mapping[str, Any] = {
         "backoff_last": 0.3,
         "shutdown": 5,
     },
+    "desk": {"undo": 0},
     "outbox": {
         "poll": 0.1,
         "reply": _SOON,
