@@ -228,6 +228,7 @@ class Desk:
             undone=undone,
             leaves=_leaves(found["story"], request.query.get("sent", ""), self._services.clock.now()),
             links=self._links,
+            ready_made=self._services.ready_made.titles(languages.of(request)),
             way=await self._way(reference, draft),
             case=await self._services.passing.show(reference),
             care=await self._services.care.show(reference),
@@ -275,6 +276,8 @@ class Desk:
         reference, draft = request.match_info["reference"], word(posted, "text")
         if word(posted, "verb") == "check":
             return await self._record(request, session, draft=draft)
+        if word(posted, "verb") == "ready":
+            return await self._ready(request, session, draft, word(posted, "ready"))
         try:
             reply = replies.Reply(
                 text=draft,
@@ -297,6 +300,27 @@ class Desk:
                 request, session, draft=draft, problem=problem.detail, status=problem.status
             )
         return see_other(f"/desk/records/{reference}?sent={sent['id']}#answer")
+
+    async def _ready(self, request: web.Request, session: Session, draft: str, name: str) -> web.Response:
+        """Put a ready-made answer into the box, below what was written there."""
+        reference = request.match_info["reference"]
+
+        def query(connection: Connection) -> canon.Record | None:
+            row = views.record(connection, reference)
+            return views.canonical(connection, row, self._links) if row else None
+
+        found = await self._services.store.read(query)
+        if found is None:
+            raise Problem(404, "there is no such record")
+        try:
+            with verbs_spoken():
+                text = self._services.ready_made.text(name, found)
+        except Problem as problem:
+            return await self._record(
+                request, session, draft=draft, problem=problem.detail, status=problem.status
+            )
+        whole = "\n\n".join(one for one in (draft.strip(), text.strip()) if one)
+        return await self._record(request, session, draft=whole)
 
     async def undo(self, request: web.Request, session: Session) -> web.Response:
         """Take the answer back, if it has not left; its text is in the box again."""

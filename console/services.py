@@ -20,6 +20,7 @@ from casework.periods import Period
 from casework.report import Report
 from casework.users import User
 from console.report_view import View
+from model.record import Record
 from model.tools import Clock, Ids, Log, Raw
 
 T = TypeVar("T")
@@ -365,6 +366,16 @@ class Following(Protocol):
     async def mark_record(self, reference: str, *, mark: int, remarks: str, actor: str) -> Facts: ...
 
 
+class ReadyMade(Protocol):
+    """Answers that are written already: templates whose name begins with `answer-`."""
+
+    def titles(self, language: str) -> Sequence[tuple[str, str]]:
+        """Name and title of each, in the clerk's language."""
+
+    def text(self, name: str, record: Record) -> str:
+        """One for a record, in its customer's language. LookupError for an unknown one, ValueError for a broken one."""
+
+
 class ReportVerbs(Protocol):
     """The figures of the office."""
 
@@ -509,6 +520,7 @@ class Services:
     passing: PassingVerbs
     care: CareVerbs
     following: Following
+    ready_made: ReadyMade
     reports: ReportVerbs
     users: UserVerbs
     persons: PersonVerbs

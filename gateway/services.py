@@ -22,6 +22,12 @@ from gateway.posters import Posters
 from gateway.reports.service import Reports
 from gateway.tools import FileSpool
 from inbox.door import client_address
+from model.record import Record
+from outbox.sandbox import TemplateFailure
+from outbox.templates import NOTHING, SAMPLE
+
+#: How the names of templates begin that are ready-made answers.
+_READY = "answer-"
 
 
 def admin_token(loaded: Loaded, folder: Path) -> tuple[str, bool]:
@@ -70,6 +76,7 @@ def make_services(house: House, openings: Openings, token: str, reload: operate.
         passing=house.passing,
         care=house.care,
         following=house.following,
+        ready_made=ReadyMade(house),
         reports=Reports(house.reporting),
         users=house.users,
         persons=house.persons,
@@ -98,6 +105,40 @@ def _ways(reply_via: Mapping[str, str]) -> list[str]:
     """What a customer may choose among: only where letters go out is there a choice that a page must ask for."""
     named = {"email": "email", "phone": "sms", "post": "letter"}
     return [word for kind, word in named.items() if kind in reply_via] if "post" in reply_via else []
+
+
+class ReadyMade:
+    """The answers that are written already, as the templates are now: their subject is their title."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    def titles(self, language: str) -> list[tuple[str, str]]:
+        names = sorted(name for name in self._house.templates.names if name.startswith(_READY))
+        found = []
+        for name in names:
+            with contextlib.suppress(TemplateFailure):  # told by `forebay check` and by the log at the start
+                found.append((name, self._house.templates.render(name, language, SAMPLE).subject))
+        return found
+
+    def text(self, name: str, record: Record) -> str:
+        if not name.startswith(_READY) or name not in self._house.templates.names:
+            raise LookupError(f"there is no ready-made answer {name!r}")
+        values = {
+            **NOTHING,
+            "reference": record.reference,
+            "status_url": self._house.links.status(record.reference or ""),
+            "name": record.contact.name,
+            "subject": record.subject,
+            "channel": record.channel.name,
+            "urgency": record.urgency,
+            "in_scope": record.in_scope,
+            "missing": record.missing,
+        }
+        try:
+            return self._house.templates.render(name, record.contact.language, values).text
+        except TemplateFailure as failure:
+            raise ValueError(str(failure)) from None
 
 
 class Forms(Mapping[str, FormPage]):

@@ -20,6 +20,7 @@ from console.links import Links
 from console.services import ChatPage, FormPage, NotePage, Principal, Scope, Services, Throttle
 from gateway.reports.service import Reports
 from model.ids import same_token
+from model.record import Record
 from store import archive, schema
 from store.settings import RetentionSettings
 from store.store import Store
@@ -220,7 +221,7 @@ class Outbox(Verbs):
 
     async def reply(self, reference: str, **given: Any) -> Mapping[str, Any]:
         await self._called("reply", reference=reference, **given)
-        return {"delivery": f"delivery-{len(self.calls)}", "state": "waiting"}
+        return {"id": f"delivery-{len(self.calls)}", "state": "waiting"}
 
 
 class Contacts(Verbs):
@@ -266,6 +267,18 @@ class Following(Verbs):
 
     async def mark_record(self, reference: str, **given: Any) -> Mapping[str, Any]:
         return await self._called("mark_record", reference=reference, **given)
+
+
+class ReadyMade:
+    """One answer that is written already."""
+
+    def titles(self, language: str) -> list[tuple[str, str]]:
+        return [("answer-thanks", "谢谢" if language == "zh-CN" else "Thanks")]
+
+    def text(self, name: str, record: Record) -> str:
+        if name != "answer-thanks":
+            raise LookupError(f"there is no ready-made answer {name!r}")
+        return f"Thank you for {record.reference}."
 
 
 class Passing(Verbs):
@@ -435,6 +448,7 @@ class House:
             "passing": self.passing,
             "care": self.care,
             "following": self.following,
+            "ready_made": ReadyMade(),
             "reports": self.reports,
             "users": self.users,
             "persons": self.persons,

@@ -255,7 +255,8 @@ async def test_the_answer_box_fills_the_outbox_and_twice_has_one_key(house: Hous
     await house.record("FB-261122-AAAA2")
     response, form = await answer(clerk, cc="a@x.example; b@x.example", expects_answer="yes")
     assert (
-        response.status == 303 and response.headers["Location"] == "/desk/records/FB-261122-AAAA2?sent#answer"
+        response.status == 303
+        and response.headers["Location"] == "/desk/records/FB-261122-AAAA2?sent=delivery-1#answer"
     )
     await clerk.post("/desk/records/FB-261122-AAAA2/replies", data=form)
     keys = [given["key"] for _, given in house.outbox.calls]

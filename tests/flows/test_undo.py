@@ -116,3 +116,25 @@ async def test_a_chat_does_not_wait(make: Make, office: Office) -> None:
         shown = await answer(house, record["reference"])
         assert "Take it back" not in shown
         await house.until(lambda: [one.text for one in Chat().got(office, 1)][-1] == "It goes again.")
+
+
+async def test_a_ready_made_answer_comes_into_the_box_in_the_customers_language(
+    make: Make, office: Office
+) -> None:
+    async with make() as house:
+        await Form().bring(house, 1, text="电梯又坏了，请尽快修理，谢谢你们。", office=office)
+        await house.until(lambda: mails(office, 1))
+        (record,) = await house.records()
+        await log_in(house)
+        path = f"/desk/records/{record['reference']}"
+        shown = await page(house, path)
+        assert "We are looking into it" in shown and "正在核查" in await page(house, path, "zh-CN")
+        form = {"csrf": _csrf(shown), "text": "PS", "verb": "ready", "ready": "answer-looking"}
+        async with house.session.post(f"{house.url}{path}/replies", data=form) as told:
+            box = re.findall(r"<textarea id=\"text\"[^>]*>([^<]*)</textarea>", await told.text())[0]
+        assert box.startswith("PS") and "受理编号" in box and record["reference"] in box and "顾客 1" in box
+        async with house.session.post(
+            f"{house.url}{path}/replies", data={**form, "ready": "satisfaction"}
+        ) as told:
+            assert told.status == 404 and "no ready-made answer" in await told.text()
+        assert not await house.deliveries("reply")
