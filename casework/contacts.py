@@ -70,6 +70,41 @@ class ContactVerbs:
         await self._store.submit(Unit(None, tuple(inserts), tuple(updates), label="contact"))
         return {"link": link, "state": state}
 
+    async def block(self, named: str, *, why: str, actor: str) -> Facts:
+        """Hear somebody no more: what they send by whatever they are known by now is set aside, and counted.
+
+        Raises LookupError for nobody, ValueError for somebody who is known by nothing.
+        """
+        id_ = await self._store.read(lambda c: _found(c, named))
+        found = await self._store.read(lambda c: people.show(c, id_))
+        identities = found["identities"] if found else []
+        if not identities:
+            raise ValueError("nothing is known by which their next message could be told")
+        now = self._clock.now()
+        common = {"contact": id_, "since": now, "by": actor, "why": why.strip()[:1000]}
+        rows = [
+            Insert("blocked", {"kind": one["kind"], "value": one["value"], **common}, ignore=True)
+            for one in identities
+        ]
+        await self._store.submit(Unit(None, (*rows, self._audit(actor, "block", id_, now)), label="contact"))
+        return {"contact": id_, "blocked": [f"{one['kind']}:{one['value']}" for one in identities]}
+
+    async def unblock(self, named: str, *, actor: str) -> Facts:
+        """Hear somebody again. What was set aside meanwhile stays so, until it is replayed."""
+        id_ = await self._store.read(lambda c: _found(c, named))
+        members = await self._store.read(lambda c: people.group(c, id_))
+        n = await self._store.run(lambda c: people.unblock(c, members), "contact")
+        if n:
+            await self._store.submit(
+                Unit(None, (self._audit(actor, "unblock", id_, self._clock.now()),), label="contact")
+            )
+        return {"contact": id_, "unblocked": n}
+
+    async def blocked(self) -> Facts:
+        """Everybody who is heard no more: contact, kind, value, since, by, why."""
+        plain: Facts = _plain({"blocked": await self._store.read(people.blocked_of)})
+        return plain
+
     # ----
 
     async def _link(self, link: str) -> Facts:

@@ -12,6 +12,7 @@ from console.problems import Problem, verbs_spoken
 from console.seats import Fields, Seats, see_other, word
 from console.services import Facts
 from console.sessions import Session
+from store import views
 
 #: Shows the record's page again with why a form was refused.
 Again = Callable[[web.Request, Session, Problem], Awaitable[web.Response]]
@@ -80,11 +81,23 @@ class Cases:
                 )
             case "ask" | "progress" | "extend" | "resume" | "mark" as verb:
                 return await self._care(verb, reference, posted, told)
+            case "spam":
+                return await self._spam(reference, posted, told)
             case "note":
                 return await verbs.note(reference, text=words, actor=actor)
             case "close":
                 return await verbs.close(reference, reason=words, **told)
         raise Problem(422, "there is no such verb", field="verb")
+
+    async def _spam(self, reference: str, posted: Fields, told: dict[str, Any]) -> Facts:
+        """No customer's matter: closed, and its sender heard no more where that is wanted."""
+        row = await self._seats.services.store.read(lambda c: views.record(c, reference))
+        why = word(posted, "words") or "spam"
+        closed = await self._passing.close(reference, reason=f"spam: {why}" if why != "spam" else why, **told)
+        if word(posted, "block") == "yes" and row is not None and row["contact"]:
+            contacts = self._seats.services.contacts
+            await contacts.block(row["contact"], why=why, actor=told["actor"])
+        return closed
 
     async def _care(self, verb: str, reference: str, posted: Fields, told: dict[str, Any]) -> Facts:
         """What the customer is told or asked, or said to a colleague."""

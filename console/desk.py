@@ -234,6 +234,7 @@ class Desk:
             care=await self._services.care.show(reference),
             choices=self._services.passing.choices(),
             due=self._services.passing.due(found["row"]["state"], found["record"].deadlines),
+            blocked=person["blocked"] if person else [],
             ties=[one for one in person["links"] if one["state"] in ("linked", "proposed")] if person else [],
             **found,
         )
@@ -252,7 +253,9 @@ class Desk:
         posted = await self._seats.fields(request, session)
         contacts, link = self._services.contacts, word(posted, "link")
         with verbs_spoken():
-            if word(posted, "verb") == "same":
+            if word(posted, "verb") == "unblock":
+                await contacts.unblock(word(posted, "contact"), actor=session.name)
+            elif word(posted, "verb") == "same":
                 await contacts.link(link=link, contact=None, other=None, evidence="", actor=session.name)
             else:
                 await contacts.unlink(link, actor=session.name)

@@ -13,7 +13,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel
 
-from console import bundles, imports, notes_api, operations, replies
+from console import bundles, imports, notes_api, operations, person_pages, replies, user_pages
 from model import record as canon
 from model.decision import Urgency
 from model.states import DeliveryState, EnvelopeState, RecordState
@@ -153,8 +153,9 @@ _DETAILS: Mapping[tuple[str, str], Facts] = {
         },
     },
     ("POST", "/v1/contacts/{verb}"): {
-        "summary": "Two contacts are, or are not, one person",
+        "summary": "Two contacts are, or are not, one person; or somebody is blocked, or heard again",
         "body": operations.Linking,
+        "values": {"verb": ["block", "link", "unblock", "unlink"]},
     },
     ("POST", "/v1/channels/{name}/{verb}"): {
         "summary": "A verb on a channel or destination",
@@ -170,6 +171,12 @@ _DETAILS: Mapping[tuple[str, str], Facts] = {
     ("GET", "/v1/callbacks"): {
         "parameters": [_CHANNEL, _number("limit", 100, 1, 1000, "How many at the most.")]
     },
+    ("POST", "/v1/users"): {"body": user_pages.NewUser},
+    ("POST", "/v1/users/{name}/change"): {"body": user_pages.Change},
+    ("POST", "/v1/users/{name}/password"): {"body": user_pages.Password},
+    ("POST", "/v1/persons/show"): {"body": person_pages.Named},
+    ("POST", "/v1/persons/export"): {"body": person_pages.Named},
+    ("POST", "/v1/persons/erase"): {"body": person_pages.Erasure},
     ("POST", "/v1/bundles"): {"body": bundles.Closing},
     ("POST", "/v1/bundles/again"): {"body": bundles.Again},
     ("POST", "/v1/bundles/{named}/posted"): {"body": bundles.Posted},

@@ -54,14 +54,14 @@ async def _backfill(services: Services, name: str, told: ChannelArguments, actor
 
 
 class Linking(BaseModel):
-    """Which contacts are one person, or a proposal or link that says so."""
+    """Which contacts are one person, or a proposal or link that says so; or whose messages are set aside, and why."""
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     link: str | None = Field(default=None, max_length=100, description="Id of a proposal or a link.")
     contact: str | None = Field(default=None, max_length=400, description="A contact, by id or identity.")
     other: str | None = Field(default=None, max_length=400, description="The one that is the same person.")
-    evidence: str = Field(default="", max_length=300, description="By what that is known.")
+    evidence: str = Field(default="", max_length=300, description="By what that is known, or why.")
 
 
 async def _ignore(services: Services, chosen: Selection, actor: str) -> Facts:
@@ -130,7 +130,8 @@ class Operations:
             web.get("/v1/outbox/{id}", needs(self.delivery)),
             web.post("/v1/{box:inbox|outbox}/{verb}", needs(self.apply)),
             web.get("/v1/contacts/{named}", needs(self.contact)),
-            web.post("/v1/contacts/{verb:link|unlink}", needs(self.link)),
+            web.post("/v1/contacts/{verb:link|unlink|block|unblock}", needs(self.link)),
+            web.get("/v1/blocked", needs(self.blocked)),
             web.get("/v1/channels", needs(self.channels)),
             web.post("/v1/channels/{name}/{verb}", needs(self.channel)),
             web.get("/v1/health", needs(self.health)),
@@ -183,13 +184,29 @@ class Operations:
             raise invalid(error) from None
         contacts = self._services.contacts
         with verbs_spoken():
-            if request.match_info["verb"] == "link":
+            if request.match_info["verb"] in ("block", "unblock"):
+                told = await self._hear(request.match_info["verb"], chosen, principal.name)
+            elif request.match_info["verb"] == "link":
                 told = await contacts.link(**chosen.model_dump(), actor=principal.name)
             elif chosen.link is None:
                 raise Problem(422, "name the link to undo", field="link")
             else:
                 told = await contacts.unlink(chosen.link, actor=principal.name)
         return json(told)
+
+    async def _hear(self, verb: str, chosen: Linking, actor: str) -> Facts:
+        if chosen.contact is None:
+            raise Problem(422, "name whom it is about", field="contact")
+        contacts = self._services.contacts
+        if verb == "unblock":
+            return await contacts.unblock(chosen.contact, actor=actor)
+        if not chosen.evidence.strip():
+            raise Problem(422, "say why: it stands beside their name", field="evidence")
+        return await contacts.block(chosen.contact, why=chosen.evidence, actor=actor)
+
+    async def blocked(self, request: web.Request, principal: Principal) -> web.Response:
+        """Whose messages are set aside."""
+        return json(await self._services.contacts.blocked())
 
     async def channels(self, request: web.Request, principal: Principal) -> web.Response:
         return json({"channels": await self._services.channels.list()})

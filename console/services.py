@@ -270,6 +270,13 @@ class ContactVerbs(Protocol):
 
     async def unlink(self, link: str, *, actor: str) -> Facts: ...
 
+    async def block(self, named: str, *, why: str, actor: str) -> Facts:
+        """Set aside what somebody sends from now on."""
+
+    async def unblock(self, named: str, *, actor: str) -> Facts: ...
+
+    async def blocked(self) -> Facts: ...
+
 
 class PassingVerbs(Protocol):
     """The office's verbs on one record; `seen` is the state that the caller saw, and a faster one wins."""

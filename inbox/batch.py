@@ -60,6 +60,8 @@ class _Placed:
     freed: bool
     """Answers that were held for the customer go on with it."""
     ignored: bool
+    blocked: bool = False
+    """Its sender is heard no more; nothing of it has a consequence."""
 
     @property
     def burst(self) -> bool:
@@ -73,6 +75,10 @@ class _Work:
     unit: Unit
     committed: Callable[[], None]
     planned: Planned = field(default_factory=Planned)
+
+
+#: Why a message of a blocked sender is set aside.
+_BLOCKED = "the sender is blocked"
 
 
 class Registrar:
@@ -213,6 +219,8 @@ class Registrar:
             freed=bool(freed),
             # A report of no message of ours is nothing; an echo with words is what a colleague typed elsewhere.
             ignored=placing.says_nothing(draft) and (place is None or bool(unknown)),
+            # What a machine reports of our own messages is heard of everybody.
+            blocked=not draft.reports and not found.blocked.isdisjoint(_identities(reading)),
         )
 
     def _work(
@@ -220,6 +228,9 @@ class Registrar:
     ) -> _Work:
         reading, place, draft = one.reading, one.place, one.reading.draft
         envelope, channel = reading.envelope, self._channels.get(reading.envelope.channel)
+        if one.blocked:
+            unit = registering.set_aside(envelope, EnvelopeState.IGNORED, _BLOCKED, now)
+            return _Work(unit, lambda: self._aside.told(envelope, EnvelopeState.IGNORED))
         if one.ignored:
             unit = registering.ignore(reading, now, one.inserts, one.updates)
             return _Work(
@@ -362,3 +373,8 @@ def _rides(row: Mapping[str, Any], envelope: StoredEnvelope) -> bool:
         and row["state"] != DeliveryState.CANCELLED
     )
     return rides
+
+
+def _identities(reading: Reading) -> list[tuple[str, str]]:
+    """What the sender of a message is known by."""
+    return [(one.kind, one.value) for one in (*reading.draft.identities, *reading.given)]

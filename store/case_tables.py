@@ -1,4 +1,4 @@
-"""Tables of the office's work on registered records."""
+"""Tables of the office's work on registered records, and of whom it hears no more."""
 
 from __future__ import annotations
 
@@ -42,4 +42,17 @@ assignment = Table(
         postgresql_where=text("ended_at IS NULL"),
         sqlite_where=text("ended_at IS NULL"),
     ),
+)
+
+#: Senders whose messages are set aside unread, by what they are known by.
+blocked = Table(
+    "blocked",
+    metadata,
+    Column("kind", String, primary_key=True),
+    Column("value", String, primary_key=True),
+    Column("contact", String, nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("by", String, nullable=False),
+    Column("why", Text, nullable=False),
+    Index("ix_blocked_contact", "contact"),
 )

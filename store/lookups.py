@@ -13,7 +13,7 @@ from model.delivery import AUTOMATIC, LOOPS
 from model.failures import Reason
 from store import calls
 from store.conditions import SETTLED_DELIVERIES, among, any_of, stands
-from store.schema import contact, conversation, delivery, envelope, identity, record, thread_key
+from store.schema import blocked, contact, conversation, delivery, envelope, identity, record, thread_key
 
 _AUTOMATIC = tuple(sorted(purpose.value for purpose in AUTOMATIC))
 _LOOPS = tuple(sorted(LOOPS))
@@ -90,6 +90,8 @@ class Findings:
     """The answers."""
 
     contacts: dict[tuple[str, str], str] = field(default_factory=dict)
+    blocked: set[tuple[str, str]] = field(default_factory=set)
+    """Identities of which nothing is heard any more."""
     threads: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     """Thread key to record, and to the delivery of ours that carries it."""
     records: dict[str, Known] = field(default_factory=dict)
@@ -128,6 +130,10 @@ def answer(connection: Connection, asked: Questions, now: datetime) -> Findings:
     wanted = set(asked.records)
     if asked.identities:
         _contacts(connection, asked.identities, found)
+        b = blocked.c
+        values = {value for _, value in asked.identities}
+        heard_no_more = select(b.kind, b.value).where(any_of(connection, b.value, values))
+        found.blocked = {(one.kind, one.value) for one in connection.execute(heard_no_more)}
     if asked.thread_keys:
         t = thread_key.c
         for row in connection.execute(

@@ -6,10 +6,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import Connection, and_, delete, func, or_, select
 
 from model.draft import Identity
-from store.schema import contact, identity, link, record
+from store.schema import blocked, contact, identity, link, record
 
 Row = dict[str, Any]
 
@@ -127,8 +127,22 @@ def show(connection: Connection, contact_id: str) -> Row | None:
         "contacts": people,
         "identities": [dict(row) for row in connection.execute(identities).mappings()],
         "links": [dict(row) for row in connection.execute(links).mappings()],
+        "blocked": blocked_of(connection, members),
         "records": [dict(row) for row in connection.execute(records).mappings()],
     }
+
+
+def blocked_of(connection: Connection, contacts: Collection[str] | None = None) -> list[Row]:
+    """Whose messages are set aside: of some contacts, or all; the latest first."""
+    query = select(blocked).order_by(blocked.c.since.desc(), blocked.c.kind, blocked.c.value)
+    if contacts is not None:
+        query = query.where(blocked.c.contact.in_(list(contacts)))
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def unblock(connection: Connection, contacts: Collection[str]) -> int:
+    """Hear somebody again; how many identities it were."""
+    return int(connection.execute(delete(blocked).where(blocked.c.contact.in_(list(contacts)))).rowcount)
 
 
 def links_of(connection: Connection, ids: Sequence[str]) -> list[Row]:

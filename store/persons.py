@@ -188,6 +188,7 @@ def _themselves(connection: Connection, job: Mapping[str, Any]) -> None:
     _forget_acts(connection, [*contacts, *ties])
     connection.execute(delete(link).where(k.id.in_(ties)))
     connection.execute(delete(identity).where(identity.c.contact.in_(contacts)))
+    people.unblock(connection, contacts)
     connection.execute(delete(contact).where(contact.c.id.in_(contacts)))
     for value in job["values"]:
         written = type_coerce(call_event.c.facts, Text)

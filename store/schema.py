@@ -23,6 +23,7 @@ from sqlalchemy import (
 from store.care_tables import follow_up as follow_up
 from store.care_tables import pause as pause
 from store.case_tables import assignment as assignment
+from store.case_tables import blocked as blocked
 from store.escalation_tables import digest as digest
 from store.escalation_tables import escalation as escalation
 from store.metadata import metadata

@@ -31,6 +31,13 @@ _LINKS = [
     Column("BY", lambda row: str(row["undone_by"] or row["actor"])),
     Column("EVIDENCE", lambda row: one_line(f"{row['kind']}: {row['evidence']}", 80), grow=True),
 ]
+_BLOCKED = [
+    Column("KIND", lambda row: str(row["kind"])),
+    Column("VALUE", lambda row: one_line(row["value"], 60)),
+    Column("SINCE", lambda row: when(row["since"])),
+    Column("BY", lambda row: str(row["by"])),
+    Column("WHY", lambda row: one_line(row["why"], 80), grow=True),
+]
 _RECORDS = [
     Column("REFERENCE", lambda row: str(row["reference"])),
     Column("CHANNEL", lambda row: str(row["channel"])),
@@ -98,3 +105,32 @@ def _told(found: dict[str, Any], as_json: bool) -> None:
         terminal.dump(found)
         return
     terminal.say(f"{found['link']}: {found['state']}.")
+
+
+@app.command()
+def block(
+    contact: Named,
+    why: Annotated[str, typer.Option("--why", help="It stands beside their name.")],
+    config: Config = None,
+) -> None:
+    """Hear somebody no more: what they send is set aside as ignored, and counted."""
+    body = {"contact": contact, "evidence": why}
+    told = shared.with_house(config, lambda house: house.post("/v1/contacts/block", body))
+    terminal.say(f"blocked: {', '.join(told['blocked'])}")
+
+
+@app.command()
+def unblock(contact: Named, config: Config = None) -> None:
+    """Hear somebody again; `forebay inbox replay` takes in what was set aside meanwhile."""
+    told = shared.with_house(config, lambda house: house.post("/v1/contacts/unblock", {"contact": contact}))
+    terminal.say("heard again" if told["unblocked"] else "they were not blocked")
+
+
+@app.command()
+def blocked(config: Config = None, as_json: Json = False) -> None:
+    """List everybody who is heard no more."""
+    found = shared.get(config, "/v1/blocked")
+    if as_json:
+        terminal.dump(found)
+        return
+    terminal.table(found["blocked"], _BLOCKED, "Nobody is blocked.")

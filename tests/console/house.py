@@ -234,6 +234,15 @@ class Contacts(Verbs):
     async def unlink(self, link: str, **given: Any) -> Mapping[str, Any]:
         return await self._called("unlink", link=link, **given)
 
+    async def block(self, named: str, **given: Any) -> Mapping[str, Any]:
+        return await self._called("block", named=named, **given)
+
+    async def unblock(self, named: str, **given: Any) -> Mapping[str, Any]:
+        return await self._called("unblock", named=named, **given)
+
+    async def blocked(self) -> Mapping[str, Any]:
+        return await self._called("blocked")
+
 
 class Care(Verbs):
     """Customers who are told and asked, and of whom nothing is waited for."""
