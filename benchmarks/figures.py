@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ def fill(connection: Connection, first: int, n: int, of: int, ids: SystemIds) ->
         found.append(Found(id_, tuple(searching.terms(text)), new=True))
     connection.execute(insert(TABLES["record"]), records)
     connection.execute(insert(TABLES["figure"]), figures)
-    reports._add(connection, sums)
+    reports.add(connection, sums)
     archive.write(connection, found)
 
 
@@ -88,7 +89,7 @@ async def measure(records: int, postgresql: bool, folder: Path) -> dict[str, lis
     try:
         for first in range(0, records, _AT_ONCE):
             n = min(_AT_ONCE, records - first)
-            await store.run(lambda c, first=first, n=n: fill(c, first, n, records, ids))  # type: ignore[misc]
+            await store.run(partial(fill, first=first, n=n, records=records, ids=ids))
         if postgresql:
             await store.run(lambda c: c.exec_driver_sql("ANALYZE") and None)
         office = OfficeSettings()

@@ -162,31 +162,17 @@ class Daemon(Program):
         return int(sum(float(line.rpartition(" ")[2]) for line in lines))
 
 
-def configuration(
-    port: int,
-    data: Path,
-    *,
-    by_mail: bool,
-    channels: Mapping[str, Any] | None = None,
-    more: Mapping[str, Any] | None = None,
-) -> str:
-    """What the measured daemon runs with; further channels, and further settings, may be named."""
-    added = "\n".join(f"  {name}: {json.dumps(settings)}" for name, settings in (channels or {}).items())
-    others = "".join(f"{name}: {json.dumps(settings)}\n" for name, settings in (more or {}).items())
-    reply_via = "email: mail" if by_mail else ""
-    return (
-        _CONFIG.format(port=port, data=data, reply_via=reply_via, channels=added or "  # no others") + others
+def configuration(port: int, data: Path, *, by_mail: bool, channels: Mapping[str, Any] | None = None) -> str:
+    """What the measured daemon runs with; further channels may be named."""
+    more = "\n".join(f"  {name}: {json.dumps(settings)}" for name, settings in (channels or {}).items())
+    return _CONFIG.format(
+        port=port, data=data, reply_via="email: mail" if by_mail else "", channels=more or "  # no others"
     )
 
 
 @contextlib.contextmanager
 def daemon(
-    folder: Path,
-    cores: Set[int],
-    *,
-    by_mail: bool = False,
-    channels: Mapping[str, Any] | None = None,
-    more: Mapping[str, Any] | None = None,
+    folder: Path, cores: Set[int], *, by_mail: bool = False, channels: Mapping[str, Any] | None = None
 ) -> Iterator[Daemon]:
     """The daemon with an empty store, ready. `by_mail`: acknowledgements become synced files of mail.
 
@@ -194,7 +180,7 @@ def daemon(
     """
     folder.mkdir(parents=True)
     port, config = free_port(), folder / "bench.yaml"
-    config.write_text(configuration(port, folder / "var", by_mail=by_mail, channels=channels, more=more))
+    config.write_text(configuration(port, folder / "var", by_mail=by_mail, channels=channels))
     with _start(config, port, folder / "var", cores) as first:
         made_after = first.ready_after
     with _start(config, port, folder / "var", cores) as again:

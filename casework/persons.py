@@ -11,8 +11,9 @@ import json
 import re
 import sqlite3
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from sqlalchemy import Connection
 from model.ids import token
 from model.tools import Clock, Ids, Log
 from store import leases, people, persons, sweep, views
-from store.persons import Person
+from store.persons import Mentions, Person
 from store.retention import Purge
 from store.settings import RetentionSettings
 from store.store import Store
@@ -32,8 +33,6 @@ Facts = Mapping[str, Any]
 #: Records that are erased in one transaction, messages that are looked through at once, and steps of merging the index
 #: at the most.
 _AT_ONCE, _LOOK, _MERGES = 20, 200, 10_000
-#: Larger messages that became no record are not looked through for a person.
-_LARGEST = 26_214_400
 _LEASE = timedelta(minutes=2)
 #: What a file's name may have on every system.
 _PLAIN = re.compile(r"[^\w.-]+")
@@ -58,13 +57,16 @@ class PersonVerbs:
         self._clock = clock
         self._ids = ids
         self._log = log
+        self._one = asyncio.Lock()
 
     async def show(self, named: str) -> Facts:
         """What there is of a person: contacts, identities, numbers of records, messages that became no record, and
         scans or files that hold theirs beside others'. LookupError for nobody."""
         person = await self._person(named)
+        return await self._told(person, await self._loose(person))
+
+    async def _told(self, person: Person, loose: Sequence[Facts]) -> Facts:
         found = await self._store.read(lambda c: persons.records(c, person.contacts))
-        loose = await self._loose(person)
         return {
             "contacts": list(person.contacts),
             "identities": [{"kind": kind, "value": value} for kind, value in person.identities],
@@ -102,20 +104,24 @@ class PersonVerbs:
     async def erase(self, named: str, *, dry_run: bool, actor: str) -> Facts:
         """Erase everything of a person, for good; with `dry_run`, only tell what it would be. LookupError for nobody.
 
-        What does not end in this call (the process dies) goes on with `resume`.
+        What does not end in this call (the process dies, another replica has erasures in hand) goes on with `resume`;
+        `erased` says whether it ended.
         """
-        told = await self.show(named)
+        person = await self._person(named)
+        loose = await self._loose(person)
+        told = await self._told(person, loose)
         if dry_run:
             return {**told, "erased": False}
-        person = await self._person(named)
-        loose = [one["id"] for one in await self._loose(person)]
+        envelopes = [one["id"] for one in loose]
         id_, at = self._ids.new(), self._clock.now()
         # Before what is deleted: the trail says that somebody was erased, by a keyed hash and without the person.
         await self._note(person, "person.erase", actor)
-        await self._store.run(lambda c: persons.begin(c, id_, person, loose, at.isoformat()), "person.begin")
+        await self._store.run(
+            lambda c: persons.begin(c, id_, person, envelopes, at.isoformat()), "person.begin"
+        )
         await self.resume()
         return {
-            "erased": True,
+            "erased": id_ not in await self._store.read(persons.jobs),
             "records": len(told["records"]),
             "loose": told["loose"],
             "with_others": told["with_others"],
@@ -123,6 +129,10 @@ class PersonVerbs:
 
     async def resume(self) -> int:
         """Go on with erasures that are not done; how many were finished. One process at a time does."""
+        async with self._one:
+            return await self._resume()
+
+    async def _resume(self) -> int:
         every = await self._store.read(persons.jobs)
         if not every:
             return 0
@@ -178,7 +188,7 @@ class PersonVerbs:
         """The messages that became no record and name the person by an address or a number of theirs."""
         found: list[Facts] = []
         after = ""
-        while page := await self._store.read(lambda c: persons.loose(c, after, _LOOK)):  # noqa: B023
+        while page := await self._store.read(partial(persons.loose, after=after, limit=_LOOK)):
             after = page[-1]["id"]
             for one in page:
                 if await self._mentions(one["blob"], person.values):
@@ -186,14 +196,14 @@ class PersonVerbs:
         return found
 
     async def _mentions(self, sha256: str, values: list[str]) -> bool:
-        source, kept = await self._store.open_blob(sha256), bytearray()
+        source = await self._store.open_blob(sha256)
         if source is None or not values:
             return False
+        looking = Mentions(values)
         async for chunk in source:
-            kept += chunk
-            if len(kept) > _LARGEST:
-                return False
-        return await asyncio.to_thread(persons.mentions, bytes(kept), values)
+            if await asyncio.to_thread(looking.see, chunk):
+                return True
+        return looking.see(b"", last=True)
 
     async def _note(self, person: Person, verb: str, actor: str) -> None:
         hashed = token(self._store.secret, "person", *sorted(person.contacts))
@@ -224,7 +234,7 @@ class PersonVerbs:
             )
         for one in found["files"]:
             if one["sha256"]:
-                name = f"{place}/files/{one['n']}-{_safe(one['filename'])}"
+                name = f"{place}/files/{one['envelope']}-{one['n']}-{_safe(one['filename'])}"
                 await self._file(packed, name, one["sha256"])
         for sent in found["sent"]:
             for n, file in enumerate(sent["body"].get("files", ())):

@@ -23,6 +23,8 @@ Row = Mapping[str, Any]
 _NAME = re.compile(r"[a-z][a-z0-9._-]{1,31}\Z")
 #: NIST SP 800-63B-4 §3.1.1.2: fifteen characters where a password is all there is; no rules of composition.
 SHORTEST, LONGEST = 15, 200
+#: Passwords that are hashed at once: each takes 64 MiB, and anybody may try to log in.
+_HASHES = 2
 #: Nobody is called so: these stand in timelines for the house, the customer and the administrator's token.
 _TAKEN = frozenset({"admin", "forebay", "customer"})
 
@@ -60,6 +62,7 @@ class UserVerbs:
         self._clock = clock
         self._ids = ids
         self._hasher = PasswordHasher()
+        self._hashes = asyncio.Semaphore(_HASHES)
         self._nobody = self._hasher.hash("nobody's")
 
     async def list(self) -> Sequence[Facts]:
@@ -104,7 +107,8 @@ class UserVerbs:
         """Whose name and password these are. It takes as long for a name that nobody has."""
         row = await self._store.read(lambda c: users.by_name(c, name)) if _NAME.match(name) else None
         hashed = row["hash"] if row else self._nobody
-        good = await asyncio.to_thread(self._verify, hashed, password[:LONGEST])
+        async with self._hashes:
+            good = await asyncio.to_thread(self._verify, hashed, password[:LONGEST])
         if row is None or not good or not row["enabled"]:
             return None
         if self._hasher.check_needs_rehash(hashed):
@@ -150,7 +154,8 @@ class UserVerbs:
             raise ValueError(
                 f"password: {SHORTEST} to {LONGEST} characters; a few words that make no sense do well"
             )
-        return await asyncio.to_thread(self._hasher.hash, password)
+        async with self._hashes:
+            return await asyncio.to_thread(self._hasher.hash, password)
 
     def _verify(self, hashed: str, password: str) -> bool:
         try:

@@ -12,6 +12,7 @@ from console.problems import Problem, verbs_spoken
 from console.seats import Fields, Seats, see_other, word
 from console.services import Facts
 from console.sessions import Session
+from model.roles import Right
 from store import views
 
 #: Shows the record's page again with why a form was refused.
@@ -35,17 +36,16 @@ class Cases:
         reference = request.match_info["reference"]
         try:
             with verbs_spoken():
-                await self._do(reference, posted, session.name)
+                await self._do(reference, posted, session)
         except Problem as problem:
             if problem.status == 404:
                 raise
             return await self._again(request, session, problem)
         return see_other(f"/desk/records/{reference}#case")
 
-    async def _do(self, reference: str, posted: Fields, actor: str) -> Facts:
-        verbs, words = self._passing, word(posted, "words")
+    async def _do(self, reference: str, posted: Fields, session: Session) -> Facts:
+        verbs, words, actor = self._passing, word(posted, "words"), session.name
         told: dict[str, Any] = {"actor": actor, "seen": word(posted, "seen") or None}
-        department = word(posted, "department") or None
         match word(posted, "verb"):
             case "hand_over":
                 return await verbs.hand_over(
@@ -57,13 +57,15 @@ class Cases:
                     **told,
                 )
             case "take":
-                return await verbs.take(reference, department=department, **told)
+                return await verbs.take(reference, department=_spoken_for(posted, session), **told)
             case "return":
-                return await verbs.give_back(reference, department=department, reason=words, **told)
+                return await verbs.give_back(
+                    reference, department=_spoken_for(posted, session), reason=words, **told
+                )
             case "solve":
                 return await verbs.solve(
                     reference,
-                    department=department,
+                    department=_spoken_for(posted, session),
                     result=words,
                     cause=word(posted, "cause"),
                     outcome=word(posted, "outcome"),
@@ -93,11 +95,12 @@ class Cases:
         """No customer's matter: closed, and its sender heard no more where that is wanted."""
         row = await self._seats.services.store.read(lambda c: views.record(c, reference))
         why = word(posted, "words") or "spam"
-        closed = await self._passing.close(reference, reason=f"spam: {why}" if why != "spam" else why, **told)
-        if word(posted, "block") == "yes" and row is not None and row["contact"]:
-            contacts = self._seats.services.contacts
-            await contacts.block(row["contact"], why=why, actor=told["actor"])
-        return closed
+        # First: what cannot be blocked is said while the record is still open.
+        if word(posted, "block") == "yes" and row is not None:
+            if not row["contact"]:
+                raise ValueError("nothing is known by which the sender could be blocked")
+            await self._seats.services.contacts.block(row["contact"], why=why, actor=told["actor"])
+        return await self._passing.close(reference, reason=f"spam: {why}" if why != "spam" else why, **told)
 
     async def _care(self, verb: str, reference: str, posted: Fields, told: dict[str, Any]) -> Facts:
         """What the customer is told or asked, or said to a colleague."""
@@ -128,6 +131,19 @@ class Cases:
             return datetime.fromisoformat(text).replace(tzinfo=self._seats.services.zone)
         except ValueError:
             raise Problem(422, "is not a date and time", field="due") from None
+
+
+def _spoken_for(posted: Fields, session: Session) -> str | None:
+    """The department for which somebody takes, returns or solves; None where the record tells which."""
+    department = word(posted, "department") or None
+    if session.may(Right.SEE_ALL):
+        return department
+    own = session.departments
+    if department is None and len(own) == 1:
+        return own[0]
+    if department not in own:
+        raise Problem(403, "you may act for your own departments alone", field="department")
+    return department
 
 
 def _chosen(posted: Fields, name: str) -> list[str]:

@@ -254,12 +254,19 @@ class Desk:
         contacts, link = self._services.contacts, word(posted, "link")
         with verbs_spoken():
             if word(posted, "verb") == "unblock":
-                await contacts.unblock(word(posted, "contact"), actor=session.name)
+                await contacts.unblock(await self._sender(request), actor=session.name)
             elif word(posted, "verb") == "same":
                 await contacts.link(link=link, contact=None, other=None, evidence="", actor=session.name)
             else:
                 await contacts.unlink(link, actor=session.name)
         return see_other(f"/desk/records/{request.match_info['reference']}")
+
+    async def _sender(self, request: web.Request) -> str:
+        reference = request.match_info["reference"]
+        row = await self._services.store.read(lambda c: views.record(c, reference))
+        if row is None or row["contact"] is None:
+            raise LookupError("this record has no known sender")
+        return str(row["contact"])
 
     async def html(self, request: web.Request, session: Session) -> web.Response:
         """The customer's HTML for the sandboxed frame; sanitised once more, whatever stored it."""
@@ -328,8 +335,11 @@ class Desk:
     async def undo(self, request: web.Request, session: Session) -> web.Response:
         """Take the answer back, if it has not left; its text is in the box again."""
         posted = await self._seats.fields(request, session)
+        reference = request.match_info["reference"]
         with verbs_spoken():
-            told = await self._services.outbox.withdraw(word(posted, "delivery"), actor=session.name)
+            told = await self._services.outbox.withdraw(
+                reference, word(posted, "delivery"), actor=session.name
+            )
         if not told["withdrawn"]:
             gone = languages.translate(languages.of(request), "answer.left")
             return await self._record(request, session, problem=gone, status=409)

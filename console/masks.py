@@ -8,6 +8,7 @@ from dataclasses import replace
 from console.story import Chapter
 from model import masking
 from model import record as canon
+from model.event import EventType
 
 
 def record(whole: canon.Record) -> canon.Record:
@@ -38,6 +39,7 @@ def record(whole: canon.Record) -> canon.Record:
                 one.model_copy(update={"filename": text(one.filename), "url": None})
                 for one in whole.attachments
             ],
+            "omissions": [text(one) for one in whole.omissions],
             "raw": whole.raw.model_copy(update={"url": None}),
             "extra": {},
         }
@@ -49,6 +51,9 @@ def story(chapters: Iterable[Chapter], whole: canon.Record) -> list[Chapter]:
     names, found = _names(whole), []
     for one in chapters:
         shown = replace(one, text=masking.text(one.text, *names))
+        if one.what == EventType.CORRECTED:
+            # What stood there and what stands there now may be names, one of which is known no more.
+            shown = replace(shown, text="")
         if one.side == "customer":
             shown = replace(shown, who=masking.name(one.who))
         if one.delivery is not None:

@@ -17,6 +17,7 @@ from console import bundles, imports, notes_api, operations, person_pages, repli
 from model import record as canon
 from model.decision import Urgency
 from model.states import DeliveryState, EnvelopeState, RecordState
+from store.reports import What
 
 #: A part of a path, with its pattern, which may count in braces of its own.
 _NAME = re.compile(r"\{(\w+)(?::((?:[^{}]|\{[^{}]*\})+))?\}")
@@ -68,6 +69,13 @@ _DETAILS: Mapping[tuple[str, str], Facts] = {
             _text("urgency", "Only this urgent.", enum=sorted(Urgency)),
             _text("since", "Received on this day, or at this time, or later."),
             _text("until", "Received up to the end of this day, or before this time."),
+            _text(
+                "period",
+                "Only what a figure of the report of this period counted.",
+                pattern=r"^\d{4}(-(0[1-9]|1[0-2]|Q[1-4]))?$",
+            ),
+            _text("figure", "What that figure counts.", enum=sorted(What)),
+            _text("value", "What it counts it as."),
             _text("q", "A reference, an address or a number of the customer, or words of what was said."),
         ],
         "answer": {

@@ -15,7 +15,7 @@ from console.problems import Problem
 from console.services import Services
 from console.sessions import Session, Sessions
 from model.roles import EVERYTHING, Right
-from store import boxes, users
+from store import boxes, cases
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Seated = Callable[[web.Request, Session], Awaitable[web.StreamResponse]]
@@ -46,7 +46,7 @@ class Seats:
             reference = request.match_info.get("reference")
             if reference and not session.may(Right.SEE_ALL):
                 departments = session.departments
-                if not await self.services.store.read(lambda c: users.has(c, reference, departments)):
+                if not await self.services.store.read(lambda c: cases.had_by(c, reference, departments)):
                     raise Problem(404, "there is no such record")
             return await answer(request, session)
 

@@ -162,8 +162,8 @@ class OutboxVerbs(Protocol):
         `files` are {filename, media_type, data: bytes}.
         """
 
-    async def withdraw(self, delivery: str, *, actor: str) -> Facts:
-        """Take an answer back that has not left: `withdrawn`, and its `text`."""
+    async def withdraw(self, reference: str, delivery: str, *, actor: str) -> Facts:
+        """Take an answer to a record back that has not left: `withdrawn`, and its `text`."""
 
     async def ways(self, reference: str) -> Sequence[Facts]:
         """Every channel that could carry an answer: channel, to, refused_before."""

@@ -154,7 +154,6 @@ class Daemon:
         if house.store.on_hold:
             house.log.warning("store.on_hold", repair="look at `forebay release`, which shows what waits")
         await house.rounds.begin()
-        await house.persons.resume()
         # The channels first: how an envelope is read, and who is answered, stands in their settings.
         await self.openings.start()
         self._rooms["processor"] = self._keep(house.processor.run, "processor")

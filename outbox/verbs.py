@@ -279,14 +279,16 @@ class OutboxVerbs:
             "sha256": sha256,
         }
 
-    async def withdraw(self, delivery: str, *, actor: str) -> Facts:
-        """Take an answer back that has not left: `withdrawn`, and its `text`. Destinations are not told of it either.
+    async def withdraw(self, reference: str, delivery: str, *, actor: str) -> Facts:
+        """Take an answer to a record back that has not left: `withdrawn`, and its `text`. Destinations are not told of
+        it either.
 
-        Raises LookupError for what is no answer.
+        Raises LookupError for what is no answer to this record.
         """
+        id_ = await self._store.read(lambda c: views.resolve(c, reference))
         found = await self._store.read(lambda c: deliveries.by_ids(c, [delivery]))
-        if not found or found[0].purpose is not Purpose.REPLY:
-            raise LookupError(f"there is no answer {delivery}")
+        if not found or found[0].purpose is not Purpose.REPLY or id_ is None or found[0].record != id_:
+            raise LookupError(f"there is no answer {delivery} to {reference}")
         first = found[0]
         names = await self._store.read(lambda c: tickets.parties(c, first.record or ""))
         keys = [*parts.later_keys([first]), *(f"answered:{first.key}:{name}" for name in names)]

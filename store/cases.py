@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, exists, func, or_, select
 
 from store.case_tables import assignment
 from store.schema import delivery, record
-from store.views import Row, first, rows
+from store.views import Row, first, resolve, rows
 
 #: States in which no stage is open.
 _DONE = ("answered", "followed_up", "closed", "out_of_scope")
@@ -25,6 +25,22 @@ def lead(connection: Connection, record_id: str) -> dict[str, Any] | None:
     """The latest assignment of the department that leads or led."""
     query = select(assignment).where(assignment.c.record == record_id, assignment.c.lead)
     return first(connection, query.order_by(assignment.c.given_at.desc(), assignment.c.id.desc()).limit(1))
+
+
+def had_by(connection: Connection, reference: str, departments: Sequence[str]) -> bool:
+    """Whether a record is, or was, in the hands of one of some departments."""
+    named = resolve(connection, reference)
+    if named is None:
+        return True  # there is nothing to hide; whoever asks is told so
+    query = select(record.c.id).where(record.c.id == named, given_to(departments))
+    return connection.execute(query).first() is not None
+
+
+def given_to(departments: Sequence[str]) -> ColumnElement[bool]:
+    """The condition that a record is, or was, in the hands of one of some departments."""
+    a = assignment.c
+    given = exists().where(a.record == record.c.id, a.department.in_(list(departments)))
+    return or_(record.c.department.in_(list(departments)), given)
 
 
 def with_deadlines(connection: Connection, after: str, limit: int) -> list[dict[str, Any]]:

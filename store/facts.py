@@ -30,6 +30,19 @@ def put(connection: Connection, name: str, value: Any) -> None:
     )
 
 
+def locked(connection: Connection, name: str, default: Any = None) -> Any:
+    """A fact, or the default, that no other transaction changes until this one ends: to be read, changed and put.
+
+    SQLite has one writer at a time anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        # A row that is not there cannot be locked.
+        made = postgresql.insert(meta).values(name=name, value=default).on_conflict_do_nothing()
+        connection.execute(made)
+        connection.execute(select(meta.c.name).where(meta.c.name == name).with_for_update())
+    return get(connection, name, default)
+
+
 def secret(connection: Connection, draw: Callable[[int], bytes]) -> bytes:
     """The installation's key, made once."""
     stored = get(connection, "secret")

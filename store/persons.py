@@ -105,6 +105,7 @@ def jobs(connection: Connection) -> dict[str, Any]:
 
 def begin(connection: Connection, id_: str, person: Person, envelopes: Sequence[str], at: str) -> None:
     """Say that a person is to be erased, together with some messages that became no record."""
+    every = dict(facts.locked(connection, _JOBS) or {})
     job = {
         "contacts": list(person.contacts),
         "values": person.values,
@@ -112,12 +113,12 @@ def begin(connection: Connection, id_: str, person: Person, envelopes: Sequence[
         "blobs": [],
         "at": at,
     }
-    facts.put(connection, _JOBS, {**jobs(connection), id_: job})
+    facts.put(connection, _JOBS, {**every, id_: job})
 
 
 def erase_some(connection: Connection, id_: str, purge: Purge, limit: int) -> bool:
     """Erase a portion of what a job names; False when only bytes are left (`erase_bytes`)."""
-    every = jobs(connection)
+    every = dict(facts.locked(connection, _JOBS) or {})
     job = every.get(id_)
     if job is None:
         return False
@@ -157,11 +158,10 @@ def _records(connection: Connection, job: dict[str, Any], ids: Sequence[str], pu
     )
     connection.execute(delete(bundled).where(bundled.c.delivery.in_([row.id for row in sent])))
     retention.delete_records(connection, purge, ids)
-    connection.execute(delete(opening).where(opening.c.conversation.in_(talks)))
-    left = select(r.conversation).where(r.conversation.in_(talks))
-    connection.execute(
-        delete(conversation).where(conversation.c.id.in_(talks), conversation.c.id.not_in(left))
-    )
+    # A conversation of a group is others' too: it stays while a record of theirs is in it.
+    over = talks - set(connection.scalars(select(r.conversation).where(r.conversation.in_(talks))))
+    connection.execute(delete(opening).where(opening.c.conversation.in_(over)))
+    connection.execute(delete(conversation).where(conversation.c.id.in_(over)))
     # A scan or a file of many messages of which none is left is theirs alone.
     children = envelope.alias("child")
     above = {row.parent for row in messages if row.parent}
@@ -207,7 +207,7 @@ def erase_bytes(connection: Connection, id_: str, sent: Collection[str]) -> list
 
     `sent`: what the files of all outgoing messages name.
     """
-    every = jobs(connection)
+    every = dict(facts.locked(connection, _JOBS) or {})
     job = every.pop(id_, None)
     if job is None:
         return []
@@ -230,9 +230,27 @@ def merge_index(connection: Connection, first: bool) -> bool:
     return bool(connection.exec_driver_sql("SELECT total_changes()").scalar_one() - before > 1)
 
 
-def mentions(data: bytes, values: Collection[str]) -> bool:
-    """Whether raw bytes name somebody by one of these values, in any case."""
-    lower = data.lower()
-    return any(
-        re.search(rb"(?<![a-z0-9])" + re.escape(v.lower().encode()) + rb"(?![a-z0-9])", lower) for v in values
-    )
+class Mentions:
+    """Looks in raw bytes, handed over piece by piece, for somebody's values, in any case, as words of their own."""
+
+    def __init__(self, values: Collection[str]) -> None:
+        words = [value.lower().encode() for value in values]
+        self._keep = max(map(len, words), default=0) + 2
+        self._word = re.compile(rb"(?<![a-z0-9])(?:" + b"|".join(map(re.escape, words)) + rb")(?![a-z0-9])")
+        self._some = bool(words)
+        self._rest = b""
+        self._start = 0
+
+    def see(self, piece: bytes, last: bool = False) -> bool:
+        """Whether one of the values is in what was seen so far; the last piece (it may be empty) is said to be."""
+        seen = self._rest + piece.lower()
+        # A value at the very end may go on in the next piece, as a longer word.
+        found = self._word.search(seen, self._start) if self._some else None
+        if found and (last or found.end() < len(seen)):
+            return True
+        if len(seen) > self._keep:
+            # The first byte that is kept was searched, and only tells what stands before the next.
+            self._rest, self._start = seen[-self._keep :], 1
+        else:
+            self._rest = seen
+        return False

@@ -22,7 +22,7 @@ from model.states import RecordState
 from store import facts
 from store.care_tables import follow_up
 from store.report_tables import conclusion, figure, figure_sum
-from store.schema import event, meta, record
+from store.schema import event, record
 from store.views import Row, rows
 
 #: The fact that says up to where the timeline was read.
@@ -73,12 +73,13 @@ class Counted:
 def behind(connection: Connection) -> int:
     """How many events were not counted yet."""
     end = connection.scalar(select(func.max(event.c.position))) or 0
-    return int(end) - int(facts.get(connection, _PLACE) or 0)
+    return int(end) - int(facts.get(connection, _PLACE, 0))
 
 
 def read_on(connection: Connection, zone: tzinfo, limit: int) -> int:
     """Count what happened next, as many events at the most; how many it were. Days are those of `zone`."""
-    place = _place(connection)
+    # Held against other replicas until this transaction ends.
+    place = int(facts.locked(connection, _PLACE, 0))
     e = event.c
     query = select(e.position, e.record).where(e.position > place).order_by(e.position).limit(limit)
     found = connection.execute(query).all()
@@ -89,15 +90,6 @@ def read_on(connection: Connection, zone: tzinfo, limit: int) -> int:
         _count_anew(connection, touched, zone)
     facts.put(connection, _PLACE, found[-1].position)
     return len(found)
-
-
-def _place(connection: Connection) -> int:
-    """The place in the timeline, held against other replicas until this transaction ends."""
-    if connection.dialect.name == "postgresql":
-        started = postgresql.insert(meta).values(name=_PLACE, value=0).on_conflict_do_nothing()
-        connection.execute(started)
-        connection.execute(select(meta.c.name).where(meta.c.name == _PLACE).with_for_update())
-    return int(facts.get(connection, _PLACE) or 0)
 
 
 def _count_anew(connection: Connection, ids: Sequence[str], zone: tzinfo) -> None:
@@ -114,7 +106,7 @@ def _count_anew(connection: Connection, ids: Sequence[str], zone: tzinfo) -> Non
             change.subtract(counts_as(before[id_]))
     if changed:
         _upsert(connection, changed)
-        _add(connection, change)
+        add(connection, change)
 
 
 def _figures(connection: Connection, ids: Sequence[str], zone: tzinfo) -> dict[str, Row]:
@@ -214,7 +206,8 @@ def _upsert(connection: Connection, changed: Sequence[Row]) -> None:
     connection.execute(statement.on_conflict_do_update(index_elements=["record"], set_=new), list(changed))
 
 
-def _add(connection: Connection, change: Mapping[tuple[str, str, str], int]) -> None:
+def add(connection: Connection, change: Mapping[tuple[str, str, str], int]) -> None:
+    """Add to the sums, by day, what and value."""
     module: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
     statement = module.insert(figure_sum)
     grown = {"n": figure_sum.c.n + statement.excluded.n}

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, Text, func, select, text, type_coerce
 
 from model import ids, searching
-from store import archive, reports, users, views
+from store import archive, cases, reports, views
 from store.reports import Counted
 from store.schema import identity, thread_key
 from store.schema import record as register
@@ -97,7 +97,7 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
     if wanted.counted is not None:
         found.append(reports.counted(wanted.counted))
     if wanted.departments is not None:
-        found.append(users.given_to(wanted.departments))
+        found.append(cases.given_to(wanted.departments))
     return found
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, null, or_, select, text
+from sqlalchemy import Connection, and_, null, or_, select, text
 
-from store.schema import assignment, audit, event, record
+from store.schema import audit, event
 from store.user_tables import user
-from store.views import Row, first, resolve, rows
+from store.views import Row, first, rows
 
 #: Whoever stands in the timeline and is somebody; as the index has it.
 _BY_PEOPLE = text("event.actor NOT IN ('forebay', 'customer')")
@@ -23,22 +22,6 @@ def by_name(connection: Connection, name: str) -> Row | None:
 def every(connection: Connection) -> list[Row]:
     """All users, by name."""
     return rows(connection, select(user).order_by(user.c.name))
-
-
-def has(connection: Connection, reference: str, departments: Sequence[str]) -> bool:
-    """Whether a record is, or was, in the hands of one of some departments."""
-    named = resolve(connection, reference)
-    if named is None:
-        return True  # there is nothing to hide; whoever asks is told so
-    query = select(record.c.id).where(record.c.id == named, given_to(departments))
-    return connection.execute(query).first() is not None
-
-
-def given_to(departments: Sequence[str]) -> ColumnElement[bool]:
-    """The condition that a record is, or was, in the hands of one of some departments."""
-    a = assignment.c
-    given = exists().where(a.record == record.c.id, a.department.in_(list(departments)))
-    return or_(record.c.department.in_(list(departments)), given)
 
 
 def trail(

@@ -66,8 +66,10 @@ def erase(
         return
     if not yes and not typer.confirm("Erase all of it, for good?"):
         raise Trouble("nothing was erased")
-    shared.with_house(config, lambda house: house.post("/v1/persons/erase", {**body, "dry_run": False}))
-    terminal.say("erased")
+    done = shared.with_house(
+        config, lambda house: house.post("/v1/persons/erase", {**body, "dry_run": False})
+    )
+    terminal.say("erased" if done["erased"] else "begun; a daemon goes on with it until it is done")
 
 
 def _also(loose: int, with_others: int) -> None:

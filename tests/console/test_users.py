@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import aiohttp
 import pytest
 from argon2 import PasswordHasher
 
+import console
 from casework import users as room
 from console import rights
 from console.app import served
@@ -102,6 +104,29 @@ async def test_a_post_that_a_role_may_not_is_refused_and_does_nothing(client: Cl
         assert (await client.post(f"/desk/records/{REFERENCE}/{path}", data=form)).status == 403
     assert (await client.post("/desk/users", data=form)).status == 403
     assert house.outbox.calls == [] and house.passing.calls == []
+
+
+async def test_a_department_speaks_for_itself_alone(client: Client, house: House) -> None:
+    await house.record(REFERENCE, department="product")
+    await seated(client, house, "department", "product", "desk")
+    page = await (await client.get(f"/desk/records/{REFERENCE}")).text()
+    form = {"csrf": hidden(page, "csrf"), "words": "done"}
+    path = f"/desk/records/{REFERENCE}/case"
+    for verb in ("take", "return", "solve"):
+        for other in ("service", ""):
+            refused = await client.post(path, data={**form, "verb": verb, "department": other})
+            assert refused.status == 403 and "your own departments" in await refused.text()
+    assert house.passing.calls == []
+    await client.post(path, data={**form, "verb": "take", "department": "desk"})
+    assert [one["department"] for _, one in house.passing.calls] == ["desk"]
+
+
+def test_templates_ask_for_rights_that_there_are() -> None:
+    """A right that is misspelt in a page would hide a part from everybody."""
+    asked = set()
+    for page in (Path(console.__file__).parent / "templates").glob("*.html"):
+        asked |= set(re.findall(r"\bmay\('([^']*)'\)", page.read_text()))
+    assert asked and asked <= {one.value for one in Right}
 
 
 async def test_a_department_has_its_own_records_and_finds_no_others(client: Client, house: House) -> None:

@@ -90,6 +90,19 @@ async def test_what_has_left_cannot_be_taken_back(
         assert status == 409 and "It has left already" in again
 
 
+async def test_an_answer_is_taken_back_at_its_own_record_alone(make: Make, office: Office) -> None:
+    async with make(**waiting({})) as house:
+        await Form().bring(house, 1, office=office)
+        await Form().bring(house, 2, office=office)
+        await house.until(lambda: mails(office, 1) and mails(office, 2))
+        other, record = await house.records()
+        await log_in(house)
+        shown = await answer(house, record["reference"])
+        assert (await undo(house, other["reference"], shown))[0] == 404
+        (reply,) = await house.deliveries("reply")
+        assert reply["state"] == "waiting"
+
+
 async def test_an_answer_outlives_the_daemon_in_which_it_waits(
     make: Make, office: Office, moved: MovedClock, database: Mapping[str, Any]
 ) -> None:
