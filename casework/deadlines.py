@@ -55,6 +55,16 @@ class Deadlines:
         """When a record of this urgency must be solved."""
         return self.worktime.deadline(received_at, self._settings().stages.solve.of(urgency), pauses)
 
+    def weighed_anew(self, row: Mapping[str, Any], urgency: Urgency) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What changes of a record that becomes as urgent as this: its values, and the trace of what was and is."""
+        told: dict[str, Any] = {"urgency": {"from": row["urgency"], "to": urgency.value}}
+        deadlines = dict(row["deadlines"])
+        if deadlines.get("solve"):
+            old = deadlines["solve"]
+            deadlines["solve"] = self.solve(urgency, row["received_at"]).isoformat()
+            told["solve"] = {"from": old, "to": deadlines["solve"]}
+        return {"urgency": urgency.value, "deadlines": deadlines}, told
+
     def analyse(self, given_at: datetime, pauses: Pauses = ()) -> datetime:
         """When a department that was handed a record must have looked into it."""
         return self.worktime.deadline(given_at, self._settings().stages.analyse, pauses)

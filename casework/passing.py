@@ -135,17 +135,16 @@ class PassingVerbs:
         state = R(row["state"])
         if "in_scope" in changed:
             state = self._step(state, R.REOPENED if in_scope else R.OUT_OF_SCOPE)
-        deadlines = dict(row["deadlines"])
-        if urgency is not None and "urgency" in changed and deadlines.get("solve"):
-            old = deadlines["solve"]
-            deadlines["solve"] = self._deadlines.solve(Urgency(urgency), row["received_at"]).isoformat()
-            told["solve"] = {"from": old, "to": deadlines["solve"]}
+        if "urgency" in changed:
+            values, traced = self._deadlines.weighed_anew(row, Urgency(changed["urgency"]))
+            changed |= values
+            told |= traced
         events = [self._event(row, EventType.DECIDED, actor, {"changed": told, "note": note[:_LONGEST]})]
         if state is R.OUT_OF_SCOPE and self._courier:
             whole = {**row, **changed}
             key = f"out_of_scope:{row['id']}"
             events += await self._once(row, "out_of_scope", whole, key)
-        await self._move(row, state, {**changed, "deadlines": deadlines}, actor, events)
+        await self._move(row, state, changed, actor, events)
         if len(events) > 1 and self._courier:
             self._courier.wake()
         return {"reference": row["reference"], "state": state.value, "changed": told}

@@ -1,12 +1,8 @@
-"""The office's rounds: what follows from what happened, and what is due, each once and in a commit of its own.
-
-What happened is read from the timeline, from where the last round ended: a crash between a step and the note of the
-place repeats the look at it, and finds that it is done.
-"""
+"""The office's rounds: what follows from what happened, and what is due, each once and in a commit of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,24 +12,20 @@ from casework.courier import Courier, goes
 from casework.deadlines import Deadlines
 from casework.following import MARKS, Following
 from casework.settings import OfficeSettings
+from casework.timeline import Timeline
 from model.event import EventType
 from model.states import RecordState
 from model.tools import Clock, Ids, Log
-from store import care, facts, leases, people, views
-from store.errors import StoreBusy
+from store import care, leases, people, views
 from store.store import Store
 from store.units import Guard, Insert, Unit, Update
 
 Row = Mapping[str, Any]
 
-#: The fact that says up to where the timeline was read.
-_PLACE = "office_position"
 _AT_ONCE = 200
 #: How long another process leaves the rounds to this one.
 _LEASE = timedelta(seconds=60)
 _TYPES = (EventType.REGISTERED, EventType.MESSAGE_JOINED, EventType.STATE_CHANGED)
-#: How often a step is tried at which somebody else was faster.
-_TRIES = 3
 _OVER = frozenset({RecordState.CLOSED, RecordState.OUT_OF_SCOPE})
 
 
@@ -60,7 +52,7 @@ class Rounds:
         self._following = following
         self._clock = clock
         self._ids = ids
-        self._log = log
+        self._timeline = Timeline(store, "office_position", _TYPES, label="case.round", log=log)
         self._question_url = question_url
 
     async def begin(self) -> None:
@@ -68,55 +60,27 @@ class Rounds:
         settings = self._settings()
         if settings.ask is None and settings.follow_up is None:
             return
-        if await self._store.read(lambda c: facts.get(c, _PLACE)) is None:
-            end = await self._store.read(care.last_position)
-            await self._store.run(lambda c: facts.put(c, _PLACE, end), "case.round")
+        await self._timeline.begin()
 
     async def run(self) -> None:
         """One round."""
         settings = self._settings()
         if settings.ask is None and settings.follow_up is None:
-            # Switched on again, it begins with what happens then.
-            if await self._store.read(lambda c: facts.get(c, _PLACE)) is not None:
-                await self._store.run(lambda c: facts.put(c, _PLACE, None), "case.round")
+            await self._timeline.leave()
             return
         if not self._store.embedded and not await self._ours():
             return
-        await self._read_on()
+        await self._timeline.read_on(self._happened)
         now = self._clock.now()
         for one in await self._store.read(lambda c: care.pauses_due(c, now, _AT_ONCE)):
-            await self._safely(self._waited, one)
+            await self._timeline.safely(self._waited, one)
         for one in await self._store.read(lambda c: care.due(c, now, _AT_ONCE)):
-            await self._safely(self._follow, one)
+            await self._timeline.safely(self._follow, one)
 
     async def _ours(self) -> bool:
         owner, now = self._store.owner, self._clock.now()
         taken = await self._store.run(lambda c: leases.take(c, "office", owner, _LEASE, now), "lease")
         return taken is not None
-
-    async def _read_on(self) -> None:
-        await self.begin()
-        end = await self._store.read(care.last_position)
-        place = await self._store.read(lambda c: facts.get(c, _PLACE))
-        while place < end:
-            after: int = place
-            found = await self._store.read(lambda c: care.happened(c, after, end, _TYPES, _AT_ONCE))  # noqa: B023
-            for one in found:
-                await self._safely(self._happened, one)
-            place = found[-1]["position"] if len(found) == _AT_ONCE else end
-            reached = place
-            await self._store.run(lambda c: facts.put(c, _PLACE, reached), "case.round")  # noqa: B023
-
-    async def _safely(self, step: Callable[[Row], Awaitable[bool]], row: Row) -> None:
-        """One step, again when somebody was faster; one that fails keeps nobody else waiting."""
-        try:
-            for _ in range(_TRIES):
-                if await step(row):
-                    return
-        except StoreBusy:
-            raise
-        except Exception as error:
-            self._log.error("office.step_failed", row=row["id"], exc_info=error)
 
     # ---- what happened
 

@@ -114,6 +114,45 @@ class FollowUpSettings(_Settings):
     good_from: int = Field(default=4, ge=2, le=5, description="Marks from this on, of 5, count as satisfied.")
 
 
+class RepeatSettings(_Settings):
+    """When a customer's new record counts as a repeat of an earlier one [重复]."""
+
+    within: timedelta = Field(
+        default=timedelta(days=30),
+        gt=timedelta(0),
+        description="How far back it is looked for the earlier one.",
+    )
+    likeness: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="Share of what either text says that both say, from which on they are the same matter.",
+    )
+
+
+class SurgeSettings(_Settings):
+    """When like records of many customers are shown as one surge [集中投诉]."""
+
+    within: timedelta = Field(
+        default=timedelta(hours=24), gt=timedelta(0), description="Within how much time they come."
+    )
+    likeness: float = Field(
+        default=0.4,
+        gt=0,
+        le=1,
+        description="Share of what either text says that both say, from which on they are the same matter.",
+    )
+    contacts: int = Field(
+        default=10, ge=2, le=10_000, description="From how many customers on it is a surge."
+    )
+    urgency: Urgency | None = Field(
+        default=Urgency.IMPORTANT, description="Its records become at least so urgent; null leaves them."
+    )
+    most: int = Field(
+        default=5_000, ge=100, le=100_000, description="Records that are compared with a new one, the newest."
+    )
+
+
 class EscalationSettings(_Settings):
     """Who is told when a deadline comes near or passed: the department, then the coordinator, then the supervision."""
 
@@ -230,6 +269,14 @@ class OfficeSettings(_Settings):
     )
     escalation: EscalationSettings | None = Field(
         default=None, description="Tell of deadlines that come near or passed; `{}` takes the defaults."
+    )
+    repeats: RepeatSettings | None = Field(
+        default=None,
+        description="Link what a customer writes again about the same matter; `{}` takes the defaults.",
+    )
+    surges: SurgeSettings | None = Field(
+        default=None,
+        description="Show the same matter of many customers as one surge; `{}` takes the defaults.",
     )
     report: ReportSettings = Field(
         default=ReportSettings(), description="Figures by month, quarter and year, and who gets them."

@@ -29,6 +29,7 @@ from console.report_pages import ReportPages
 from console.seats import Seats
 from console.services import Services
 from console.sessions import Sessions
+from console.surge_pages import SurgePages
 from console.user_pages import Users
 
 
@@ -58,6 +59,7 @@ def served(services: Services, chat: Chat) -> list[web.RouteDef]:
         *Bundles(services, gate).routes(),
         *BundlePages(seats).routes(),
         *ReportPages(seats, gate).routes(),
+        *SurgePages(seats, gate).routes(),
         *Users(seats, gate).routes(),
         *Persons(seats, gate).routes(),
     ]

@@ -83,6 +83,12 @@ class Cases:
                 )
             case "ask" | "progress" | "extend" | "resume" | "mark" as verb:
                 return await self._care(verb, reference, posted, told)
+            case "repeat":
+                return await self._seats.services.repeats.link(reference, word(posted, "of"), actor=actor)
+            case "not_repeat":
+                return await self._seats.services.repeats.unlink(reference, actor=actor)
+            case "leave_surge":
+                return await self._seats.services.surges.take_out(reference, actor=actor)
             case "spam":
                 return await self._spam(reference, posted, told)
             case "note":

@@ -108,6 +108,18 @@ class Mark(_Body):
     remarks: Text = ""
 
 
+class Repetition(_Body):
+    """Of which record it is a repeat."""
+
+    of: Name
+
+
+class Joining(_Body):
+    """Which surge it is of."""
+
+    surge: Name
+
+
 class Passing:
     """Handlers of POST /v1/records/{reference}/{verb}, and of GET …/assignments."""
 
@@ -115,6 +127,8 @@ class Passing:
         self._verbs = services.passing
         self._care = services.care
         self._following = services.following
+        self._repeats = services.repeats
+        self._surges = services.surges
         self._store = services.store
         self._gate = gate
 
@@ -133,6 +147,10 @@ class Passing:
             "extend": (Extension, self._care.extend),
             "resume": (_Acting, self._care.resume),
             "mark": (Mark, self._following.mark_record),
+            "repeat": (Repetition, self._repeats.link),
+            "not-repeat": (_Body, self._repeats.unlink),
+            "join-surge": (Joining, self._surges.put_in),
+            "leave-surge": (_Body, self._surges.take_out),
         }
         posts = [
             web.post(f"/v1/records/{{reference}}/{name}", needs(Scope.RECORDS_WRITE, _handler(body, verb)))

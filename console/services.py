@@ -383,6 +383,45 @@ class ReadyMade(Protocol):
         """One for a record, in its customer's language. LookupError for an unknown one, ValueError for a broken one."""
 
 
+class RepeatVerbs(Protocol):
+    """Links between a record and the first one of the same matter by the same customer."""
+
+    async def link(self, reference: str, of: str, *, actor: str) -> Facts: ...
+
+    async def unlink(self, reference: str, *, actor: str) -> Facts: ...
+
+
+class SurgeVerbs(Protocol):
+    """The same matter from many customers in a short time."""
+
+    def wanted(self) -> bool:
+        """Whether surges are looked for."""
+
+    async def active(self) -> int:
+        """How many go on, and nobody answered them."""
+
+    async def of(self, record_id: str) -> Facts | None:
+        """The surge that a record is in: id and records (how many); None for none."""
+
+    async def list(self, limit: int = 50) -> Sequence[Facts]:
+        """The latest: id, state, opened_at, last_at, records, people, subject, answered."""
+
+    async def show(self, surge: str) -> Facts:
+        """One, with its records, those that were taken out, and the answers to all of it."""
+
+    async def take_out(self, reference: str, *, actor: str) -> Facts: ...
+
+    async def put_in(self, reference: str, surge: str, *, actor: str) -> Facts: ...
+
+    async def dissolve(self, surge: str, *, actor: str) -> Facts: ...
+
+    async def preview(self, surge: str, text: str) -> Facts:
+        """To whom an answer would go: channels (how many by each), refused (reference and why), records and more."""
+
+    async def answer(self, surge: str, *, text: str, actor: str, key: str) -> Facts:
+        """Answer all that were not answered; once a key."""
+
+
 class ReportVerbs(Protocol):
     """The figures of the office."""
 
@@ -527,6 +566,8 @@ class Services:
     passing: PassingVerbs
     care: CareVerbs
     following: Following
+    repeats: RepeatVerbs
+    surges: SurgeVerbs
     ready_made: ReadyMade
     reports: ReportVerbs
     users: UserVerbs

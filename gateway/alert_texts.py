@@ -23,6 +23,7 @@ SENTENCES: Mapping[str, Words] = {
         AlertKind.DISK: "The disk is almost full: {free_mb} MB are free.",
         AlertKind.BACKLOG: "Messages wait for {minutes} minutes: the way in or out does not keep up.",
         AlertKind.WINDOW: "{subject}: customers who wait for an answer, and whose reply window closes soon: {n}.",
+        AlertKind.SURGE: "Many customers bring the same matter, and nobody answered it: {n}. See `forebay surge list`.",
     },
     "zh-CN": {
         AlertKind.FAILING: "{subject} 出现故障：{detail}。{repair}",
@@ -37,6 +38,7 @@ SENTENCES: Mapping[str, Words] = {
         AlertKind.DISK: "磁盘空间不足：仅剩 {free_mb} MB。",
         AlertKind.BACKLOG: "消息已等待 {minutes} 分钟：收发处理跟不上。",
         AlertKind.WINDOW: "{subject}：有 {n} 位等待答复的顾客，其回复窗口即将关闭。",
+        AlertKind.SURGE: "多位客户集中反映同一事项，尚未答复：{n} 起。请查看 `forebay surge list`。",
     },
 }
 HEADS: Mapping[str, Mapping[str, str]] = {
@@ -70,6 +72,7 @@ NAMES: Mapping[str, Words] = {
         AlertKind.DISK: "disk almost full",
         AlertKind.BACKLOG: "backlog",
         AlertKind.WINDOW: "reply windows close soon",
+        AlertKind.SURGE: "same matter from many customers",
     },
     "zh-CN": {
         AlertKind.FAILING: "故障",
@@ -82,6 +85,7 @@ NAMES: Mapping[str, Words] = {
         AlertKind.DISK: "磁盘空间不足",
         AlertKind.BACKLOG: "积压",
         AlertKind.WINDOW: "回复窗口即将关闭",
+        AlertKind.SURGE: "集中反馈",
     },
 }
 

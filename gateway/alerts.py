@@ -30,6 +30,7 @@ class AlertKind(StrEnum):
     DISK = "disk"
     BACKLOG = "backlog"
     WINDOW = "window"
+    SURGE = "surge"
     LOOP = "loop"
 
 
@@ -80,6 +81,8 @@ class Observations:
     """Bytes free where the data folder is."""
     windows_closing: Mapping[str, int] = field(default_factory=dict)
     """By channel, customers who wait for an answer and can soon no longer be answered."""
+    surges: int = 0
+    """Matters that many customers bring at once, and that nobody answered."""
     oldest_waiting: datetime | None = None
     """Since when the envelope or due delivery that has waited longest waits."""
 
@@ -96,6 +99,8 @@ def evaluate(seen: Observations, now: datetime, settings: AlertSettings) -> dict
         found.append(Alert(AlertKind.LOOP, facts=why))
     if seen.disk_free is not None and seen.disk_free < settings.disk_free_bytes:
         found.append(Alert(AlertKind.DISK, facts={"free_mb": seen.disk_free // 1_000_000}))
+    if seen.surges:
+        found.append(Alert(AlertKind.SURGE, facts={"n": seen.surges}))
     found += [Alert(AlertKind.WINDOW, name, {"n": n}) for name, n in seen.windows_closing.items() if n]
     waited = now - seen.oldest_waiting if seen.oldest_waiting else timedelta()
     if waited > settings.backlog_age:

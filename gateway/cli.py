@@ -26,6 +26,7 @@ from gateway.commands import (
     records,
     report,
     settings,
+    surges,
     users,
 )
 from gateway.trouble import Exit, Trouble
@@ -65,6 +66,7 @@ app.add_typer(feed.app, name="feed")
 app.add_typer(contacts.app, name="contact")
 app.command()(report.report)
 app.command()(posters.poster)
+app.add_typer(surges.app, name="surge")
 app.add_typer(users.app, name="user")
 app.add_typer(persons.app, name="person")
 app.command()(users.trail)

@@ -154,6 +154,7 @@ class Daemon:
         if house.store.on_hold:
             house.log.warning("store.on_hold", repair="look at `forebay release`, which shows what waits")
         await house.rounds.begin()
+        await house.recognition.begin()
         # The channels first: how an envelope is read, and who is answered, stands in their settings.
         await self.openings.start()
         self._rooms["processor"] = self._keep(house.processor.run, "processor")
@@ -170,6 +171,7 @@ class Daemon:
             every(_LOOK_AT_WINDOWS, self.watch.windows, "windows"),
             every(_LOOK_AT_OFFICE, self._office, "office"),
             every(settings.office.look_every, house.rounds.run, "rounds"),
+            every(settings.office.look_every, house.recognition.run, "recognition"),
             every(settings.office.look_every, self.escalation.run, "escalation"),
             every(10.0, self._gauges, "gauges"),
             every(settings.retention.every.total_seconds(), self._purge, "retention"),

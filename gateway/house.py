@@ -16,9 +16,12 @@ from casework.deadlines import Deadlines
 from casework.following import Following
 from casework.passing import PassingVerbs
 from casework.persons import PersonVerbs
+from casework.recognition import Recognition
 from casework.recount import Recount
+from casework.repeats import Repeats
 from casework.reporting import Reporting
 from casework.rounds import Rounds
+from casework.surges import Surges
 from casework.users import UserVerbs
 from config.load import Loaded
 from connectors.channel import Channel
@@ -129,6 +132,9 @@ class House:
     care: CareVerbs = field(init=False)
     following: Following = field(init=False)
     rounds: Rounds = field(init=False)
+    repeats: Repeats = field(init=False)
+    surges: Surges = field(init=False)
+    recognition: Recognition = field(init=False)
     reporting: Reporting = field(init=False)
     users: UserVerbs = field(init=False)
     persons: PersonVerbs = field(init=False)
@@ -359,6 +365,18 @@ def build(
         ids=ids,
         wake=house.dispatcher.wake,
         update=house.planner.update,
+    )
+    house.repeats = Repeats(store, lambda: house.loaded.settings.office, clock=clock, ids=ids)
+    house.surges = Surges(
+        store, house.deadlines, lambda: house.loaded.settings.office, house.outbox, clock=clock, ids=ids
+    )
+    house.recognition = Recognition(
+        store,
+        lambda: house.loaded.settings.office,
+        house.repeats,
+        house.surges,
+        clock=clock,
+        log=log,
     )
     house.feeds = Feeds(
         store,

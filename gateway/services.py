@@ -76,6 +76,8 @@ def make_services(house: House, openings: Openings, token: str, reload: operate.
         passing=house.passing,
         care=house.care,
         following=house.following,
+        repeats=house.repeats,
+        surges=house.surges,
         ready_made=ReadyMade(house),
         reports=Reports(house.reporting),
         users=house.users,

@@ -127,6 +127,7 @@ class Watch:
             windows_closing=await store.read(
                 lambda c: windows.waiting_for(c, now, now + self._settings.window_before)
             ),
+            surges=await self._house.surges.active(),
             oldest_waiting=oldest,
         )
 

@@ -47,6 +47,11 @@ def folded(text: str) -> str:
     return _BROKEN.sub("", unicodedata.normalize("NFKC", text).lower())
 
 
+def pieces_of(text: str) -> list[tuple[str, str]]:
+    """The pieces of a folded text: characters that stand close, or else one word; the other of the two is empty."""
+    return _PIECES.findall(text)
+
+
 def terms(*texts: str) -> list[str]:
     """What the texts are found by, each term once; bounded, whatever a stranger wrote."""
     found: dict[str, None] = {}
@@ -60,7 +65,7 @@ def _terms(text: str) -> list[str]:
     if text.isascii():
         return [word[:_WORD] for word in _ASCII_WORDS.findall(text)]
     found: list[str] = []
-    for close, word in _PIECES.findall(text):
+    for close, word in pieces_of(text):
         if close:
             found += close
             found += [close[i : i + 2] for i in range(len(close) - 1)]

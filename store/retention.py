@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from store import archive, balance, calls, flush, idempotency, leases, tickets
+from store import archive, balance, calls, flush, idempotency, leases, surges, tickets
 from store.care_tables import follow_up, pause
 from store.conditions import DELIVERIES_AT_WORK, ENVELOPES_AT_WORK, one_of
 from store.erasure import tombstone
@@ -49,6 +49,7 @@ from store.schema import (
 from store.schema import tombstone as grave
 from store.settings import RetentionSettings
 from store.store import Store
+from store.surge_tables import surge_record
 from store.units import Count
 
 #: Who counts in the tally.
@@ -160,11 +161,13 @@ def delete_records(connection: Connection, job: Purge, ids: Sequence[str]) -> in
         event,
         follow_up,
         pause,
+        surge_record,
         thread_key,
         tickets.ticket,
     ):
         connection.execute(delete(table).where(table.c.record.in_(ids)))
     archive.forget(connection, ids)
+    surges.forget_empty(connection)
     connection.execute(delete(record).where(record.c.id.in_(ids)))
     return len(ids)
 

@@ -12,8 +12,10 @@ from sqlalchemy import Connection, insert
 
 from casework.deadlines import Deadlines
 from casework.persons import PersonVerbs
+from casework.repeats import Repeats
 from casework.reporting import Reporting
 from casework.settings import OfficeSettings
+from casework.surges import Surges
 from casework.users import UserVerbs
 from console.app import install
 from console.links import Links
@@ -422,6 +424,9 @@ class House:
             ids=ids,
             log=self.log,
         )
+        self.office = OfficeSettings()
+        self.repeats = Repeats(store, lambda: self.office, clock=clock, ids=ids)
+        self.surges = Surges(store, deadlines, lambda: self.office, self.outbox, clock=clock, ids=ids)
         self.administered: list[tuple[str, Mapping[str, Any], str]] = []
         self.waited: list[tuple[int, float]] = []
         self.on_wait: Callable[[], Any] | None = None
@@ -457,6 +462,8 @@ class House:
             "passing": self.passing,
             "care": self.care,
             "following": self.following,
+            "repeats": self.repeats,
+            "surges": self.surges,
             "ready_made": ReadyMade(),
             "reports": self.reports,
             "users": self.users,
