@@ -87,6 +87,8 @@ class Cases:
                 return await self._seats.services.repeats.link(reference, word(posted, "of"), actor=actor)
             case "not_repeat":
                 return await self._seats.services.repeats.unlink(reference, actor=actor)
+            case "merge" | "unmerge" | "move" | "split" as verb:
+                return await self._joined(verb, reference, posted, actor)
             case "leave_surge":
                 return await self._seats.services.surges.take_out(reference, actor=actor)
             case "spam":
@@ -96,6 +98,18 @@ class Cases:
             case "close":
                 return await verbs.close(reference, reason=words, **told)
         raise Problem(422, "there is no such verb", field="verb")
+
+    async def _joined(self, verb: str, reference: str, posted: Fields, actor: str) -> Facts:
+        """What belongs together; a message is named by its own reference."""
+        joining = self._seats.services.joining
+        match verb:
+            case "merge":
+                return await joining.merge(reference, word(posted, "into"), actor=actor)
+            case "unmerge":
+                return await joining.unmerge(reference, actor=actor)
+            case "move":
+                return await joining.move(word(posted, "message"), word(posted, "into"), actor=actor)
+        return await joining.split(word(posted, "message"), actor=actor)
 
     async def _spam(self, reference: str, posted: Fields, told: dict[str, Any]) -> Facts:
         """No customer's matter: closed, and its sender heard no more where that is wanted."""

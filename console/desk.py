@@ -23,7 +23,7 @@ from model import record as canon
 from model.decision import Urgency
 from model.roles import Right
 from model.states import DeliveryState, RecordState
-from store import boxes, people, search, views, windows
+from store import boxes, mergers, people, search, views, windows
 
 _PAGE = 50
 #: The customer's own HTML: no script, nothing fetched, no way out of the frame.
@@ -206,6 +206,7 @@ class Desk:
                 "judgement": judgement.tell(row, events),
                 "messages": views.messages(connection, row["id"]),
                 "row": row,
+                "merged": mergers.of(connection, row["id"]),
             }
 
         found = await self._services.store.read(query)

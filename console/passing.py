@@ -114,6 +114,18 @@ class Repetition(_Body):
     of: Name
 
 
+class Merging(_Body):
+    """Into which record it goes."""
+
+    into: Name
+
+
+class Moving(_Body):
+    """To which record a message goes."""
+
+    to: Name
+
+
 class Joining(_Body):
     """Which surge it is of."""
 
@@ -129,6 +141,7 @@ class Passing:
         self._following = services.following
         self._repeats = services.repeats
         self._surges = services.surges
+        self._joining = services.joining
         self._store = services.store
         self._gate = gate
 
@@ -149,12 +162,22 @@ class Passing:
             "mark": (Mark, self._following.mark_record),
             "repeat": (Repetition, self._repeats.link),
             "not-repeat": (_Body, self._repeats.unlink),
+            "merge": (Merging, self._joining.merge),
+            "unmerge": (_Body, self._joining.unmerge),
             "join-surge": (Joining, self._surges.put_in),
             "leave-surge": (_Body, self._surges.take_out),
         }
         posts = [
             web.post(f"/v1/records/{{reference}}/{name}", needs(Scope.RECORDS_WRITE, _handler(body, verb)))
             for name, (body, verb) in known.items()
+        ]
+        messages: dict[str, tuple[type[_Body], Callable[..., Awaitable[Facts]]]] = {
+            "move": (Moving, self._joining.move),
+            "split": (_Body, self._joining.split),
+        }
+        posts += [
+            web.post(f"/v1/messages/{{reference}}/{name}", needs(Scope.RECORDS_WRITE, _handler(body, verb)))
+            for name, (body, verb) in messages.items()
         ]
         return [
             web.get("/v1/records/{reference}/assignments", needs(Scope.RECORDS_READ, self.assignments)),

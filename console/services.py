@@ -391,6 +391,18 @@ class RepeatVerbs(Protocol):
     async def unlink(self, reference: str, *, actor: str) -> Facts: ...
 
 
+class JoiningVerbs(Protocol):
+    """What belongs together: records merged, messages moved or made records of their own."""
+
+    async def merge(self, reference: str, into: str, *, actor: str) -> Facts: ...
+
+    async def unmerge(self, reference: str, *, actor: str) -> Facts: ...
+
+    async def move(self, message: str, to: str, *, actor: str) -> Facts: ...
+
+    async def split(self, message: str, *, actor: str) -> Facts: ...
+
+
 class SurgeVerbs(Protocol):
     """The same matter from many customers in a short time."""
 
@@ -567,6 +579,7 @@ class Services:
     care: CareVerbs
     following: Following
     repeats: RepeatVerbs
+    joining: JoiningVerbs
     surges: SurgeVerbs
     ready_made: ReadyMade
     reports: ReportVerbs

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from model.delivery import AUTOMATIC, DOWNSTREAM, Purpose
-from model.event import EventType
+from model.event import EventType, here
 from model.states import DeliveryState
 
 Row = Mapping[str, Any]
@@ -16,7 +16,7 @@ Row = Mapping[str, Any]
 #: The house itself, as an actor; its settling of deliveries is told by the deliveries.
 _HOUSE = "forebay"
 #: Where the words of an event may stand in its data.
-_WORDS = ("reason", "detail", "note", "to", "text", "target")
+_WORDS = ("reason", "detail", "note", "to", "text", "target", "into", "from", "reference")
 #: At the same moment the customer comes first, then what happened, then what we sent.
 _RANK = {"customer": 0, "house": 1, "office": 2}
 
@@ -35,6 +35,10 @@ class Chapter:
     delivery: Row | None = field(default=None, compare=False)
     parts: int = 1
     """Deliveries that the answer went in."""
+    refers: str = ""
+    """Reference of another record that it speaks of."""
+    alias: str = ""
+    """The message's own reference, by which it can be moved."""
     changed: Mapping[str, Row] = field(default_factory=dict, compare=False)
     """What a person judged otherwise: from what, to what."""
 
@@ -43,7 +47,7 @@ def tell(record: Row, events: Iterable[Row], deliveries: Iterable[Row]) -> list[
     """The chapters of a record, oldest first."""
     first = record["text"] or record["full_text"]
     chapters = [Chapter("customer", record["received_at"], "message", text=first)]
-    chapters += [_event(row) for row in events if not _told_elsewhere(row)]
+    chapters += [_event(row) for row in here(list(events)) if not _told_elsewhere(row)]
     chapters += [_answer(rows) for rows in _together(deliveries)]
     return sorted(chapters, key=lambda chapter: (chapter.at, _RANK[chapter.side]))
 
@@ -94,7 +98,13 @@ def _event(row: Row) -> Chapter:
     if row["type"] in (EventType.MESSAGE_JOINED, EventType.AUTOMATIC_JOINED):
         text = str(data.get("text") or data.get("full_text") or "")
         if text:
-            return Chapter("customer", row["at"], row["type"], who=str(data.get("name", "")), text=text)
+            own = str(data.get("alias") or "") if row["type"] == EventType.MESSAGE_JOINED else ""
+            name = str(data.get("name", ""))
+            return Chapter("customer", row["at"], row["type"], who=name, text=text, alias=own)
+    if row["type"] == EventType.MERGED_IN:
+        return Chapter(
+            "customer", row["at"], row["type"], text=str(data["text"]), refers=str(data["reference"])
+        )
     if row["type"] == EventType.CORRECTED:
         text = "\n".join(
             f"{name}: {old or '–'} → {new or '–'}" for name, (old, new) in data["changes"].items()

@@ -14,6 +14,7 @@ from casework.care import CareVerbs
 from casework.contacts import ContactVerbs
 from casework.deadlines import Deadlines
 from casework.following import Following
+from casework.joining import Joining
 from casework.passing import PassingVerbs
 from casework.persons import PersonVerbs
 from casework.recognition import Recognition
@@ -133,6 +134,7 @@ class House:
     following: Following = field(init=False)
     rounds: Rounds = field(init=False)
     repeats: Repeats = field(init=False)
+    joining: Joining = field(init=False)
     surges: Surges = field(init=False)
     recognition: Recognition = field(init=False)
     reporting: Reporting = field(init=False)
@@ -367,6 +369,7 @@ def build(
         update=house.planner.update,
     )
     house.repeats = Repeats(store, lambda: house.loaded.settings.office, clock=clock, ids=ids)
+    house.joining = Joining(store, house.deadlines, clock=clock, ids=ids)
     house.surges = Surges(
         store, house.deadlines, lambda: house.loaded.settings.office, house.outbox, clock=clock, ids=ids
     )

@@ -77,6 +77,7 @@ def make_services(house: House, openings: Openings, token: str, reload: operate.
         care=house.care,
         following=house.following,
         repeats=house.repeats,
+        joining=house.joining,
         surges=house.surges,
         ready_made=ReadyMade(house),
         reports=Reports(house.reporting),

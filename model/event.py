@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -22,6 +23,11 @@ class EventType(StrEnum):
     STATE_CHANGED = "record.state_changed"
     LINKED = "record.linked"
     UNLINKED = "record.unlinked"
+    MERGED = "record.merged"
+    MERGED_IN = "record.merged_in"
+    UNMERGED = "record.unmerged"
+    UNMERGED_IN = "record.unmerged_in"
+    MESSAGE_MOVED = "message.moved"
     SURGE_JOINED = "surge.joined"
     SURGE_LEFT = "surge.left"
     REPLY_QUEUED = "reply.queued"
@@ -63,6 +69,27 @@ class EventType(StrEnum):
     EXTENDED = "record.extended"
     ESCALATED = "record.escalated"
     MARKED = "customer.marked"
+
+
+def here(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Lines of a record's timeline (`type` and `data`), in order, without the messages that were moved to another.
+
+    One that was moved away and back stands where it first came.
+    """
+    joined: Counter[str] = Counter()
+    for row in rows:
+        if row["type"] == EventType.MESSAGE_JOINED:
+            joined[row["data"].get("envelope", "")] += 1
+        elif row["type"] == EventType.MESSAGE_MOVED:
+            joined[row["data"]["envelope"]] -= 1
+    found, told = [], set()
+    for row in rows:
+        if row["type"] == EventType.MESSAGE_JOINED and (envelope := row["data"].get("envelope")):
+            if envelope in told or joined[envelope] <= 0:
+                continue
+            told.add(envelope)
+        found.append(row)
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,8 +32,9 @@ from sqlalchemy.schema import ExecutableDDLElement
 
 from model import searching
 from model.delivery import Purpose
-from model.event import EventType
+from model.event import EventType, here
 from store import sets
+from store.merge_tables import merger
 from store.metadata import metadata
 from store.schema import attachment, contact, delivery, record
 from store.schema import event as timeline
@@ -173,9 +174,18 @@ def contents(connection: Connection, records: Collection[str]) -> dict[str, list
         found[one.id] = [one.subject, one.full_text, one.name or "", one.company or ""]
     for named in connection.execute(select(a.record, a.filename).where(a.record.in_(records))):
         found.setdefault(named.record, []).append(named.filename)
-    joined = select(e.record, e.data).where(e.record.in_(records), e.type == EventType.MESSAGE_JOINED.value)
-    for said in connection.execute(joined):
-        found.setdefault(said.record, []).extend(_message(said.data))
+    told = (EventType.MESSAGE_JOINED.value, EventType.MESSAGE_MOVED.value)
+    lines = select(e.record, e.type, e.data).where(e.record.in_(records), e.type.in_(told))
+    joined: dict[str, list[Mapping[str, Any]]] = {}
+    for line in connection.execute(lines.order_by(e.position)).mappings():
+        joined.setdefault(line["record"], []).append(dict(line))
+    for name, of_it in joined.items():
+        for said in here(of_it):
+            if said["type"] == EventType.MESSAGE_JOINED:
+                found.setdefault(name, []).extend(_message(said["data"]))
+    parts = select(merger.c.into, r.subject, r.full_text).join(merger, merger.c.record == r.id)
+    for part in connection.execute(parts.where(merger.c.into.in_(records), merger.c.undone_at.is_(None))):
+        found.setdefault(part.into, []).extend((part.subject, part.full_text))
     answers = select(d.record, d.body).where(d.record.in_(records), d.purpose == Purpose.REPLY.value)
     for sent in connection.execute(answers):
         found.setdefault(sent.record, []).append(str(sent.body.get("text") or ""))

@@ -32,8 +32,10 @@ def talk(connection: Connection, channel: str, conversation: str, limit: int = 2
     files = _files(connection, records)
     for one in told:
         one["files"] = files.get(one["id"], [])
-    told += _ours(connection, channel, records)
-    return sorted(told, key=lambda one: (one["at"], one["id"]))[-limit:]
+    # A message that was moved between records, or made one of its own, was said once.
+    said = {(one["id"], one["text"]): one for one in sorted(told, key=lambda one: one["at"], reverse=True)}
+    every = [*said.values(), *_ours(connection, channel, records)]
+    return sorted(every, key=lambda one: (one["at"], one["id"]))[-limit:]
 
 
 def news(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,8 +11,9 @@ from sqlalchemy import Connection, and_, case, func, not_, select
 
 from model.delivery import AUTOMATIC, LOOPS
 from model.failures import Reason
-from store import calls
+from store import calls, mergers
 from store.conditions import SETTLED_DELIVERIES, among, any_of, stands
+from store.merge_tables import merger
 from store.schema import blocked, contact, conversation, delivery, envelope, identity, record, thread_key
 
 _AUTOMATIC = tuple(sorted(purpose.value for purpose in AUTOMATIC))
@@ -213,8 +214,16 @@ def _conversations(connection: Connection, wanted: set[str], found: Findings) ->
 def _records(connection: Connection, wanted: set[str], found: Findings) -> None:
     r = record.c
     columns = (r.id, r.reference, r.state, r.contact, r.conversation, r.updated_at, r.channel)
-    for row in connection.execute(select(*columns).where(any_of(connection, r.id, wanted))):
-        found.records[row.id] = Known(*row)
+    merged = select(*columns, merger.c.into).select_from(
+        record.outerjoin(merger, and_(merger.c.record == r.id, merger.c.undone_at.is_(None)))
+    )
+    gone: dict[str, str] = {}
+    for row in connection.execute(merged.where(any_of(connection, r.id, wanted))):
+        found.records[row.id] = Known(*row[:-1])
+        if row.into is not None:
+            gone[row.id] = row.into
+    if gone:
+        wanted = wanted | _redirected(connection, gone, found)
     d = delivery.c
     destinations: dict[str, set[str]] = {}
     sent = select(d.record, d.target, d.downstream, d.purpose, d.state).where(
@@ -226,6 +235,18 @@ def _records(connection: Connection, wanted: set[str], found: Findings) -> None:
         elif out.purpose == "acknowledgement" and out.state != "cancelled":
             found.acknowledged.add(out.record)
     found.destinations = {id_: tuple(sorted(names)) for id_, names in destinations.items()}
+
+
+def _redirected(connection: Connection, gone: Collection[str], found: Findings) -> set[str]:
+    """What names a record that was merged into another belongs there; the records where it goes."""
+    r = record.c
+    columns = (r.id, r.reference, r.state, r.contact, r.conversation, r.updated_at, r.channel)
+    into = mergers.targets(connection, gone)
+    there = select(*columns).where(any_of(connection, r.id, set(into.values())))
+    known = {row.id: Known(*row) for row in connection.execute(there)}
+    found.records |= known
+    found.records |= {id_: known[end] for id_, end in into.items() if end in known}
+    return set(known)
 
 
 _OUT = ("id", "key", "target", "record", "address", "state", "purpose", "attempts", "remote_id", "body")

@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from store import archive, balance, calls, flush, idempotency, leases, surges, tickets
+from store import archive, balance, calls, flush, idempotency, leases, mergers, surges, tickets
 from store.care_tables import follow_up, pause
 from store.conditions import DELIVERIES_AT_WORK, ENVELOPES_AT_WORK, one_of
 from store.erasure import tombstone
@@ -168,6 +168,7 @@ def delete_records(connection: Connection, job: Purge, ids: Sequence[str]) -> in
         connection.execute(delete(table).where(table.c.record.in_(ids)))
     archive.forget(connection, ids)
     surges.forget_empty(connection)
+    mergers.forget(connection, ids)
     connection.execute(delete(record).where(record.c.id.in_(ids)))
     return len(ids)
 

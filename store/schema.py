@@ -26,6 +26,7 @@ from store.case_tables import assignment as assignment
 from store.case_tables import blocked as blocked
 from store.escalation_tables import digest as digest
 from store.escalation_tables import escalation as escalation
+from store.merge_tables import merger as merger
 from store.metadata import metadata
 from store.report_tables import conclusion as conclusion
 from store.report_tables import figure as figure

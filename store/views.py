@@ -254,8 +254,19 @@ def last_message(connection: Connection, record_id: str) -> Row | None:
     """What the timeline keeps of the last message that a person added to a record; None when none did."""
     e = event.c
     query = select(e.data).where(e.record == record_id, e.type == "message.joined")
-    found = connection.scalars(query.order_by(e.position.desc()).limit(10))
-    return next((dict(data) for data in found if not data.get("automatic") and data.get("thread")), None)
+    found = connection.scalars(query.order_by(e.position.desc()).limit(10)).all()
+    # One that was moved to another record is not the customer's word here.
+    named = [data["envelope"] for data in found if data.get("envelope")]
+    own = select(envelope.c.id).where(envelope.c.id.in_(named), envelope.c.record == record_id)
+    here = set(connection.scalars(own)) if named else set()
+    return next(
+        (
+            dict(data)
+            for data in found
+            if data.get("envelope") in here and not data.get("automatic") and data.get("thread")
+        ),
+        None,
+    )
 
 
 def events(connection: Connection, after: int, limit: int) -> list[Row]:

@@ -262,3 +262,42 @@ def _attachment(path: Path) -> dict[str, str]:
         "media_type": mimetypes.guess_type(path.name)[0] or "application/octet-stream",
         "data": base64.b64encode(shared.read_input(str(path))).decode(),
     }
+
+
+@app.command()
+def merge(
+    reference: Reference,
+    into: Annotated[str, typer.Argument(metavar="INTO", help="The record that it is a part of.")],
+    config: Config = None,
+) -> None:
+    """Close a record as a part of another of the same customer; what they write to it goes there."""
+    told = shared.post(config, f"/v1/records/{shared.quoted(reference)}/merge", {"into": into})
+    terminal.say(f"{told['reference']} was merged into {told['into']}")
+
+
+@app.command()
+def unmerge(reference: Reference, config: Config = None) -> None:
+    """Undo a merger: the record is as it was before."""
+    told = shared.post(config, f"/v1/records/{shared.quoted(reference)}/unmerge")
+    terminal.say(f"{told['reference']} is {told['state'].replace('_', ' ')} again")
+
+
+_Message = Annotated[str, typer.Argument(metavar="MESSAGE", help="The message's own reference.")]
+
+
+@app.command()
+def move(
+    message: _Message,
+    to: Annotated[str, typer.Argument(metavar="TO", help="The record that it goes to.")],
+    config: Config = None,
+) -> None:
+    """Give a message that joined a record to another one of the same customer."""
+    told = shared.post(config, f"/v1/messages/{shared.quoted(message)}/move", {"to": to})
+    terminal.say(f"{told['message']} went from {told['from']} to {told['to']}")
+
+
+@app.command()
+def split(message: _Message, config: Config = None) -> None:
+    """Make a message that joined a record one of its own."""
+    told = shared.post(config, f"/v1/messages/{shared.quoted(message)}/split")
+    terminal.say(f"{told['reference']} is a record of its own")

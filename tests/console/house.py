@@ -11,6 +11,7 @@ from aiohttp import web
 from sqlalchemy import Connection, insert
 
 from casework.deadlines import Deadlines
+from casework.joining import Joining
 from casework.persons import PersonVerbs
 from casework.repeats import Repeats
 from casework.reporting import Reporting
@@ -426,6 +427,7 @@ class House:
         )
         self.office = OfficeSettings()
         self.repeats = Repeats(store, lambda: self.office, clock=clock, ids=ids)
+        self.joining = Joining(store, deadlines, clock=clock, ids=ids)
         self.surges = Surges(store, deadlines, lambda: self.office, self.outbox, clock=clock, ids=ids)
         self.administered: list[tuple[str, Mapping[str, Any], str]] = []
         self.waited: list[tuple[int, float]] = []
@@ -463,6 +465,7 @@ class House:
             "care": self.care,
             "following": self.following,
             "repeats": self.repeats,
+            "joining": self.joining,
             "surges": self.surges,
             "ready_made": ReadyMade(),
             "reports": self.reports,

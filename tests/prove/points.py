@@ -67,6 +67,8 @@ APART = {
     "case.digest": "what came of one posting; posted again under the same id at the worst",
     "case.digests_purged": "the same as the others that are purged",
     "case.round": "up to where the timeline was read; without it the round looks again, and finds it done",
+    "case.merged": "one merger or its undoing with all that follows, guarded by what was seen: one transaction",
+    "case.moved": "one message with its files, in one transaction; the record that gains it is opened again before",
     "case.repeat": "one link with its line; the look is repeated until the place in the timeline is noted",
     "case.surge": "a record in or out of a surge with all that follows: one transaction; the same",
     "case.surge_answer": "how far an answer to all has come; goes on in the next life: tests/flows/test_surges.py",
