@@ -30,9 +30,13 @@ SMALL_BODY = 1_048_576
 
 def json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """A JSON answer."""
+    return web.Response(status=status, body=as_json(value), content_type="application/json", headers=headers)
+
+
+def as_json(value: Any) -> bytes:
+    """A value as JSON."""
     # Rows of the database have keys of a text type of their own.
-    body = orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS)
-    return web.Response(status=status, body=body, content_type="application/json", headers=headers)
+    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS)
 
 
 async def read_body(request: web.Request, limit: int) -> bytes:

@@ -8,6 +8,7 @@ from console import guard, openapi
 from console.api import Api, Gate, json
 from console.bundle_pages import BundlePages
 from console.bundles import Bundles
+from console.case_files import CaseFiles
 from console.cases import Cases
 from console.chat import Chat
 from console.correcting import Correcting
@@ -49,6 +50,7 @@ def served(services: Services, chat: Chat) -> list[web.RouteDef]:
         *Operations(services, gate).routes(),
         *Imports(services, gate).routes(),
         *desk.routes(),
+        *CaseFiles(seats, links, gate).routes(),
         *Cases(seats, desk.again).routes(),
         *Mending(seats, links).routes(),
         *Correcting(seats, links, gate).routes(),

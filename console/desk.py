@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from aiohttp import web
 from pydantic import ValidationError
 from sqlalchemy import Connection
 
-from casework import judgement
 from console import asking, languages, letters, masks, pages, replies, report_view
 from console.links import Links
 from console.problems import Problem, invalid, verbs_spoken
 from console.seats import Fields, Seats, secret, see_other, word
 from console.services import Facts, Scope
 from console.sessions import Brake, Session
-from console.story import Chapter, tell
+from console.story import Chapter
+from console.whole import load
 from model import record as canon
 from model.decision import Urgency
 from model.roles import Right
 from model.states import DeliveryState, RecordState
-from store import boxes, mergers, people, search, views, windows
+from store import people, search, views, windows
 
 _PAGE = 50
 #: The customer's own HTML: no script, nothing fetched, no way out of the frame.
@@ -168,6 +167,7 @@ class Desk:
             more=any(chosen[name] for name in ("department", "urgency", "nature", "since", "until")),
             before=before,
             unread=unread,
+            as_file=request.rel_url.with_path("/desk/record-list").with_query(chosen).path_qs,
             surging=await self._services.surges.active(),
             urgencies=list(Urgency),
             channels=[one["name"] for one in self._services.health() if one.get("role") == "channel"],
@@ -194,28 +194,10 @@ class Desk:
     ) -> web.Response:
         reference = request.match_info["reference"]
 
-        def query(connection: Connection) -> dict[str, Any] | None:
-            row = views.record(connection, reference)
-            if row is None:
-                return None
-            deliveries = boxes.deliveries_of(connection, row["id"])
-            events = views.timeline(connection, row["id"])
-            return {
-                "record": views.canonical(connection, row, self._links),
-                "story": tell(row, events, deliveries),
-                "judgement": judgement.tell(row, events),
-                "messages": views.messages(connection, row["id"]),
-                "row": row,
-                "merged": mergers.of(connection, row["id"]),
-            }
-
-        found = await self._services.store.read(query)
+        found = await load(self._services, self._links, reference, people=session.may(Right.SEE_PERSON))
         if found is None:
             raise Problem(404, "there is no such record")
-        if not session.may(Right.SEE_PERSON):
-            found["story"] = masks.story(found["story"], found["record"])
-            found["record"], found["messages"] = masks.record(found["record"]), []
-        owner = found["row"]["contact"] if session.may(Right.TAKE_IN) else None
+        owner = found.row["contact"] if session.may(Right.TAKE_IN) else None
         person = await self._services.store.read(lambda c: people.show(c, owner)) if owner else None
         page = await self._seats.render(
             request,
@@ -228,18 +210,18 @@ class Desk:
             case_problem=case_problem,
             sent="sent" in request.query and not undone,
             undone=undone,
-            leaves=_leaves(found["story"], request.query.get("sent", ""), self._services.clock.now()),
+            leaves=_leaves(found.story, request.query.get("sent", ""), self._services.clock.now()),
             links=self._links,
             ready_made=self._services.ready_made.titles(languages.of(request)),
             way=await self._way(reference, draft),
             case=await self._services.passing.show(reference),
             care=await self._services.care.show(reference),
-            surge=await self._services.surges.of(found["row"]["id"]),
+            surge=await self._services.surges.of(found.row["id"]),
             choices=self._services.passing.choices(),
-            due=self._services.passing.due(found["row"]["state"], found["record"].deadlines),
+            due=self._services.passing.due(found.row["state"], found.record.deadlines),
             blocked=person["blocked"] if person else [],
             ties=[one for one in person["links"] if one["state"] in ("linked", "proposed")] if person else [],
-            **found,
+            **{one.name: getattr(found, one.name) for one in fields(found)},
         )
         page.set_status(status)
         return page

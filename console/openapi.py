@@ -103,6 +103,12 @@ _DETAILS: Mapping[tuple[str, str], Facts] = {
             _number("limit", 200, 1, 500, "How many events at the most."),
         ],
     },
+    ("GET", "/v1/records/{reference}/case"): {
+        "parameters": [
+            _text("format", "As which file.", enum=["json", "pdf", "xlsx"], default="json"),
+            _text("language", "Of its words: en or zh-CN."),
+        ],
+    },
     ("GET", "/v1/records/{reference}/way"): {
         "parameters": [_text("channel", "Another channel than the one it came in by.")]
     },

@@ -18,11 +18,12 @@ from console.seats import Seats
 from console.services import Principal, Scope
 from console.sessions import Session
 
-_TYPES = {
+#: What reports are, as files.
+TYPES = {
     "pdf": "application/pdf",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-_FORMATS = ("json", *_TYPES)
+_FORMATS = ("json", *TYPES)
 #: The chart of a trend, in units of its picture: width and height of the columns' field, and of what stands below.
 _WIDE, _HIGH, _BELOW, _ABOVE = 640, 150, 22, 18
 
@@ -83,19 +84,19 @@ class ReportPages:
         if format_ not in _FORMATS:
             raise Problem(422, f"must be one of {', '.join(_FORMATS)}", field="format")
         language = languages.match(request.query.get("language", "")) or languages.of(request)
-        if format_ in _TYPES:
+        if format_ in TYPES:
             return await self._file(request, language, format_)
         return json((await self._view(request, language)).report.as_json())
 
     async def _file(self, request: web.Request, language: str, format_: str) -> web.Response:
-        if format_ not in _TYPES:
-            raise Problem(422, f"must be one of {', '.join(_TYPES)}", field="format")
+        if format_ not in TYPES:
+            raise Problem(422, f"must be one of {', '.join(TYPES)}", field="format")
         shown = await self._view(request, language)
         try:
             data = await asyncio.to_thread(self._services.reports.file, shown, format_)
         except ValueError as error:
             raise Problem(422, str(error), field="format") from None
-        return download(f"report-{shown.report.period}.{format_}", _TYPES[format_], data)
+        return download(f"report-{shown.report.period}.{format_}", TYPES[format_], data)
 
     async def _view(self, request: web.Request, language: str) -> View:
         reports, asked = self._services.reports, request.query.get("period", "").strip()

@@ -17,6 +17,8 @@ NEEDS: Mapping[tuple[str, str], Right | None] = {
     ("GET", "/desk/records"): _R.SEE,
     ("GET", "/desk/records/{reference}"): _R.SEE,
     ("GET", "/desk/records/{reference}/html"): _R.SEE_PERSON,
+    ("GET", "/desk/records/{reference}/file"): _R.SEE,
+    ("GET", "/desk/record-list"): _R.SEE,
     ("POST", "/desk/records/{reference}/case"): _R.ACT,
     ("POST", "/desk/records/{reference}/replies"): _R.ANSWER,
     ("POST", "/desk/records/{reference}/undo"): _R.ANSWER,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from aiohttp import web
 from sqlalchemy import Connection
@@ -22,6 +22,9 @@ from casework.users import User
 from console.report_view import View
 from model.record import Record
 from model.tools import Clock, Ids, Log, Raw
+
+if TYPE_CHECKING:
+    from console.case_view import CaseView
 
 T = TypeVar("T")
 Facts = Mapping[str, Any]
@@ -445,6 +448,12 @@ class ReportVerbs(Protocol):
 
     def file(self, shown: View, format_: str) -> bytes:
         """It as a file, `pdf` or `xlsx`. ValueError, with the remedy, where what it takes is not installed."""
+
+    def case(self, shown: CaseView, format_: str) -> bytes:
+        """A case as a file, `pdf` or `xlsx`. ValueError as above."""
+
+    def table(self, title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
+        """A list as a workbook. ValueError as above."""
 
 
 class PersonVerbs(Protocol):

@@ -159,5 +159,6 @@ def _shown(row: Facts, session: Session) -> Facts:
     """A line of a list as somebody may see it: without people for who needs to know nobody."""
     if session.may(Right.SEE_PERSON):
         return row
-    names = (row.get("name") or "",)
-    return {**row, **{name: masking.text(row[name], *names) for name in ("subject", "text") if row.get(name)}}
+    name = row.get("name") or ""
+    shown = {part: masking.text(row[part], name) for part in ("subject", "text") if row.get(part)}
+    return {**row, **shown, "name": masking.name(name)}

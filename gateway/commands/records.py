@@ -301,3 +301,26 @@ def split(message: _Message, config: Config = None) -> None:
     """Make a message that joined a record one of its own."""
     told = shared.post(config, f"/v1/messages/{shared.quoted(message)}/split")
     terminal.say(f"{told['reference']} is a record of its own")
+
+
+@app.command()
+def export(
+    reference: Reference,
+    format_: Annotated[str, typer.Option("--format", "-f", help="pdf, xlsx or json.")] = "pdf",
+    language: Annotated[str | None, typer.Option("--language", help="en or zh-CN.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where to; default: its name, here.")
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Write a case with its whole story into a file."""
+    path = f"/v1/records/{shared.quoted(reference)}/case"
+    named, data = shared.with_house(
+        config, lambda house: house.download(path, format=format_, language=language)
+    )
+    out = output or Path(named)
+    try:
+        out.write_bytes(data)
+    except OSError as error:
+        raise Trouble(f"cannot write {out}: {error.strerror}") from error
+    terminal.say(f"{out} ({len(data):,} bytes)")

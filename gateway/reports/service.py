@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from casework.periods import Period
 from casework.report import Report
 from casework.reporting import Reporting
+from console.case_view import CaseView
 from console.report_view import View, view
 from gateway.house import House
 from gateway.internal_mail import internal_mail
@@ -37,12 +39,34 @@ class Reports:
     def file(self, shown: View, format_: str) -> bytes:
         return file(shown, format_)
 
+    def case(self, shown: CaseView, format_: str) -> bytes:
+        with _installed(format_):
+            if format_ == "pdf":
+                from gateway.reports import case_pdf
+
+                return case_pdf.typeset(shown)
+            from gateway.reports import case_sheet
+
+            return case_sheet.workbook(shown)
+
+    def table(self, title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
+        with _installed("xlsx"):
+            from gateway.reports import case_sheet
+
+            return case_sheet.table(title, heads, rows)
+
 
 def file(shown: View, format_: str) -> bytes:
     """A report as a file. ValueError, with the remedy, where what it takes is not installed."""
     makers: Mapping[str, Callable[[View], bytes]] = {"pdf": _pdf, "xlsx": _xlsx}
-    try:
+    with _installed(format_):
         return makers[format_](shown)
+
+
+@contextlib.contextmanager
+def _installed(format_: str) -> Iterator[None]:
+    try:
+        yield
     except ModuleNotFoundError as error:
         extra = _TYPES[format_][1]
         raise ValueError(

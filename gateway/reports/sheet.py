@@ -30,8 +30,8 @@ def workbook(shown: View) -> bytes:
     _trend(shown, book.create_sheet())
     for title, counts in shown.sections:
         sheet = book.create_sheet()
-        _named(sheet, title)
-        _rows(sheet, [title, shown.t("report.number")], [[one.label, one.n] for one in counts])
+        named(sheet, title)
+        rows(sheet, [title, shown.t("report.number")], [[one.label, one.n] for one in counts])
         if counts:
             _bars(sheet, title, len(counts))
     _issues(shown, book.create_sheet())
@@ -42,7 +42,7 @@ def workbook(shown: View) -> bytes:
 
 def _overview(shown: View, sheet: Any) -> None:
     t, report = shown.t, shown.report
-    _named(sheet, t("report.overview"))
+    named(sheet, t("report.overview"))
     sheet["A1"] = f"{shown.title} {shown.period}"
     sheet["A1"].font = _TITLE
     sheet["A2"] = "  ".join([t("report.made", at=shown.made), *shown.notes])
@@ -56,18 +56,18 @@ def _overview(shown: View, sheet: Any) -> None:
     for one in shown.rates:
         sheet.append([one.label, one.rate.share, one.rate.part.n, one.rate.whole.n, one.meaning])
         sheet.cell(sheet.max_row, 2).number_format = _PERCENT
-    _widths(sheet, [26, 14, 12, 12, 48])
+    widths(sheet, [26, 14, 12, 12, 48])
 
 
 def _trend(shown: View, sheet: Any) -> None:
     t = shown.t
-    _named(sheet, t("report.trend"))
+    named(sheet, t("report.trend"))
     heads = [t("report.period"), t("report.received"), *(one.label for one in shown.rates)]
-    _rows(sheet, heads, [[one.label, one.received, *one.shares] for one in shown.trend])
+    rows(sheet, heads, [[one.label, one.received, *one.shares] for one in shown.trend])
     for row in sheet.iter_rows(min_row=2, min_col=3):
         for cell in row:
             cell.number_format = _PERCENT
-    _widths(sheet, [20, 12, *[14] * len(shown.rates)])
+    widths(sheet, [20, 12, *[14] * len(shown.rates)])
     if not shown.trend:
         return
     last = len(shown.trend) + 1
@@ -101,23 +101,23 @@ def _bars(sheet: Any, title: str, rows: int) -> None:
 
 def _issues(shown: View, sheet: Any) -> None:
     t = shown.t
-    _named(sheet, t("report.issues"))
+    named(sheet, t("report.issues"))
     heads = [t("report.issue"), t("report.count"), t("report.count_before")]
-    _rows(sheet, heads, [[one.label, one.figure.n, one.before] for one in shown.issues])
+    rows(sheet, heads, [[one.label, one.figure.n, one.before] for one in shown.issues])
     if shown.report.again:
         sheet.append([])
         _head(sheet, [t("report.again"), "", t("report.number")])
         for matter in shown.report.again:
-            _append(sheet, [matter.subject, matter.reference, matter.n])
-    _widths(sheet, [48, 20, 16])
+            append_row(sheet, [matter.subject, matter.reference, matter.n])
+    widths(sheet, [48, 20, 16])
 
 
-def _rows(sheet: Any, heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+def rows(sheet: Any, heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     for n, head in enumerate(heads, 1):
         _headed(sheet.cell(1, n, head))
     for row in rows:
-        _append(sheet, row)
-    _widths(sheet, [34, 14])
+        append_row(sheet, row)
+    widths(sheet, [34, 14])
     sheet.freeze_panes = "A2"
 
 
@@ -131,7 +131,7 @@ def _headed(cell: Any) -> None:
     cell.font, cell.fill, cell.alignment = _HEAD, _FILL, Alignment(wrap_text=True, vertical="center")
 
 
-def _widths(sheet: Any, widths: Sequence[int]) -> None:
+def widths(sheet: Any, widths: Sequence[int]) -> None:
     for letter, width in zip("ABCDEFGHIJ", widths, strict=False):
         sheet.column_dimensions[letter].width = width
 
@@ -141,11 +141,11 @@ def _with_axes(chart: Any) -> None:
     chart.x_axis.delete = chart.y_axis.delete = False
 
 
-def _named(sheet: Any, title: str) -> None:
+def named(sheet: Any, title: str) -> None:
     sheet.title = "".join(one for one in title if one not in _NO_TITLE)[:_LONGEST_TITLE]
 
 
-def _append(sheet: Any, row: Sequence[Any]) -> None:
+def append_row(sheet: Any, row: Sequence[Any]) -> None:
     """A row whose texts are texts: without what no workbook holds, and never a formula."""
     sheet.append([ILLEGAL_CHARACTERS_RE.sub("", one) if isinstance(one, str) else one for one in row])
     for cell in sheet[sheet.max_row]:

@@ -51,7 +51,7 @@ BY_NAME = {
     ),
     *("because", "wish", "spoken", "call", "said", "bundle_state"),
     *("assignment", "nature", "stage"),
-    *("mend", "outcome", "purpose", "record", "state", "step", "urgency", "verb"),
+    *("case", "mend", "outcome", "purpose", "record", "state", "step", "urgency", "verb"),
 }
 
 
