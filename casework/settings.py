@@ -153,6 +153,14 @@ class SurgeSettings(_Settings):
     )
 
 
+class ReviewSettings(_Settings):
+    """Which answers a second person looks at before they leave [复核]; one that names nothing means all."""
+
+    urgencies: Sequence[Urgency] = Field(default=(), description="Answers to records this urgent.")
+    natures: Sequence[Word] = Field(default=(), description="Answers to records of one of these natures.")
+    departments: Sequence[Name] = Field(default=(), description="Answers to records of these departments.")
+
+
 class EscalationSettings(_Settings):
     """Who is told when a deadline comes near or passed: the department, then the coordinator, then the supervision."""
 
@@ -277,6 +285,10 @@ class OfficeSettings(_Settings):
     surges: SurgeSettings | None = Field(
         default=None,
         description="Show the same matter of many customers as one surge; `{}` takes the defaults.",
+    )
+    review: ReviewSettings | None = Field(
+        default=None,
+        description="Answers that a second person looks at before they leave; `{}` means every answer.",
     )
     report: ReportSettings = Field(
         default=ReportSettings(), description="Figures by month, quarter and year, and who gets them."

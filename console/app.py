@@ -27,6 +27,7 @@ from console.posters import Posters
 from console.public import Public
 from console.question import Question
 from console.report_pages import ReportPages
+from console.review_pages import Reviews
 from console.seats import Seats
 from console.services import Services
 from console.sessions import Sessions
@@ -61,6 +62,7 @@ def served(services: Services, chat: Chat) -> list[web.RouteDef]:
         *Bundles(services, gate).routes(),
         *BundlePages(seats).routes(),
         *ReportPages(seats, gate).routes(),
+        *Reviews(seats, desk.again, gate).routes(),
         *SurgePages(seats, gate).routes(),
         *Users(seats, gate).routes(),
         *Persons(seats, gate).routes(),

@@ -197,6 +197,9 @@ class Desk:
         found = await load(self._services, self._links, reference, people=session.may(Right.SEE_PERSON))
         if found is None:
             raise Problem(404, "there is no such record")
+        review = await self._services.review.of(found.row["id"]) if session.may(Right.SEE_PERSON) else None
+        if review and review["state"] == "returned" and review["by"] == session.name:
+            draft = draft or review["text"]  # to be written anew
         owner = found.row["contact"] if session.may(Right.TAKE_IN) else None
         person = await self._services.store.read(lambda c: people.show(c, owner)) if owner else None
         page = await self._seats.render(
@@ -216,6 +219,9 @@ class Desk:
             way=await self._way(reference, draft),
             case=await self._services.passing.show(reference),
             care=await self._services.care.show(reference),
+            review=review,
+            review_needed=self._services.review.needed(found.row),
+            reviewed="reviewed" in request.query,
             surge=await self._services.surges.of(found.row["id"]),
             choices=self._services.passing.choices(),
             due=self._services.passing.due(found.row["state"], found.record.deadlines),
@@ -294,6 +300,8 @@ class Desk:
             return await self._record(
                 request, session, draft=draft, problem=problem.detail, status=problem.status
             )
+        if sent["state"] == "review":
+            return see_other(f"/desk/records/{reference}?reviewed#review")
         return see_other(f"/desk/records/{reference}?sent={sent['id']}#answer")
 
     async def _ready(self, request: web.Request, session: Session, draft: str, name: str) -> web.Response:

@@ -13,7 +13,17 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel
 
-from console import bundles, imports, notes_api, operations, person_pages, replies, surge_pages, user_pages
+from console import (
+    bundles,
+    imports,
+    notes_api,
+    operations,
+    person_pages,
+    replies,
+    review_pages,
+    surge_pages,
+    user_pages,
+)
 from model import record as canon
 from model.decision import Urgency
 from model.states import DeliveryState, EnvelopeState, RecordState
@@ -191,6 +201,8 @@ _DETAILS: Mapping[tuple[str, str], Facts] = {
     ("POST", "/v1/persons/show"): {"body": person_pages.Named},
     ("POST", "/v1/persons/export"): {"body": person_pages.Named},
     ("POST", "/v1/persons/erase"): {"body": person_pages.Erasure},
+    ("POST", "/v1/reviews/{id}/approve"): {"body": review_pages.Approval},
+    ("POST", "/v1/reviews/{id}/return"): {"body": review_pages.GivingBack},
     ("POST", "/v1/surges/{id}/preview"): {"body": surge_pages.Answer},
     ("POST", "/v1/surges/{id}/answer"): {"body": surge_pages.Answer, "parameters": [_KEY]},
     ("POST", "/v1/bundles"): {"body": bundles.Closing},

@@ -75,8 +75,8 @@ class Way(_Body):
 async def send(
     services: Services, reference: str, reply: Reply, *, actor: str, key: str, wait: timedelta = timedelta()
 ) -> Facts:
-    """Put an answer in the outbox. Raises LookupError or ValueError as the verb does."""
-    return await services.outbox.reply(
+    """Put an answer in the outbox, or before a second person. Raises LookupError or ValueError as the verb does."""
+    return await services.review.reply(
         reference,
         text=reply.text,
         html=reply.html,

@@ -23,6 +23,9 @@ NEEDS: Mapping[tuple[str, str], Right | None] = {
     ("POST", "/desk/records/{reference}/replies"): _R.ANSWER,
     ("POST", "/desk/records/{reference}/undo"): _R.ANSWER,
     ("POST", "/desk/records/{reference}/contact"): _R.TAKE_IN,
+    ("GET", "/desk/reviews"): _R.REVIEW,
+    # Who wrote an answer may take it back; who may look at it is checked with it.
+    ("POST", "/desk/records/{reference}/review"): _R.SEE_PERSON,
     ("GET", "/desk/surges"): _R.SEE_ALL,
     ("GET", "/desk/surges/{id}"): _R.SEE_ALL,
     ("POST", "/desk/surges/{id}"): _R.TAKE_IN,

@@ -76,6 +76,7 @@ class Seats:
             csrf=self.sessions.csrf(session),
             mend_count=boxes.waiting_for_a_person(counts),
             prints=bool(self.services.bundles.channels()),
+            reviews_wanted=self.services.review.wanted(),
             surges_wanted=self.services.surges.wanted(),
             **values,
         )

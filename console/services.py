@@ -406,6 +406,44 @@ class JoiningVerbs(Protocol):
     async def split(self, message: str, *, actor: str) -> Facts: ...
 
 
+class ReviewVerbs(Protocol):
+    """The way of answers to the outbox, by a second person where the rule says so."""
+
+    def wanted(self) -> bool:
+        """Whether there are answers that a second person looks at."""
+
+    def needed(self, row: Facts) -> bool:
+        """Whether an answer to a record (its row) is looked at by a second person."""
+
+    async def reply(
+        self,
+        reference: str,
+        *,
+        text: str,
+        html: str | None,
+        files: Sequence[Facts],
+        channel: str | None,
+        cc: Sequence[str],
+        expects_answer: bool,
+        actor: str,
+        key: str,
+        wait: timedelta = timedelta(),
+    ) -> Facts:
+        """Answer, or keep the answer until it was looked at: then `state` is `review`."""
+
+    async def list(self) -> Sequence[Facts]:
+        """What waits, the oldest first."""
+
+    async def of(self, record_id: str) -> Facts | None:
+        """The latest answer to a record that is or was looked at."""
+
+    async def approve(self, id_: str, *, text: str | None = None, actor: str) -> Facts: ...
+
+    async def give_back(self, id_: str, *, reason: str, actor: str) -> Facts: ...
+
+    async def withdraw(self, id_: str, *, actor: str) -> Facts: ...
+
+
 class SurgeVerbs(Protocol):
     """The same matter from many customers in a short time."""
 
@@ -589,6 +627,7 @@ class Services:
     following: Following
     repeats: RepeatVerbs
     joining: JoiningVerbs
+    review: ReviewVerbs
     surges: SurgeVerbs
     ready_made: ReadyMade
     reports: ReportVerbs

@@ -25,6 +25,7 @@ from gateway.commands import (
     reading,
     records,
     report,
+    reviews,
     settings,
     surges,
     users,
@@ -66,6 +67,7 @@ app.add_typer(feed.app, name="feed")
 app.add_typer(contacts.app, name="contact")
 app.command()(report.report)
 app.command()(posters.poster)
+app.add_typer(reviews.app, name="review")
 app.add_typer(surges.app, name="surge")
 app.add_typer(users.app, name="user")
 app.add_typer(persons.app, name="person")

@@ -172,6 +172,7 @@ class Daemon:
             every(_LOOK_AT_OFFICE, self._office, "office"),
             every(settings.office.look_every, house.rounds.run, "rounds"),
             every(settings.office.look_every, house.recognition.run, "recognition"),
+            every(settings.office.look_every, house.review.go_on, "review"),
             every(settings.office.look_every, self.escalation.run, "escalation"),
             every(10.0, self._gauges, "gauges"),
             every(settings.retention.every.total_seconds(), self._purge, "retention"),

@@ -21,6 +21,7 @@ from casework.recognition import Recognition
 from casework.recount import Recount
 from casework.repeats import Repeats
 from casework.reporting import Reporting
+from casework.review import Review
 from casework.rounds import Rounds
 from casework.surges import Surges
 from casework.users import UserVerbs
@@ -135,6 +136,7 @@ class House:
     rounds: Rounds = field(init=False)
     repeats: Repeats = field(init=False)
     joining: Joining = field(init=False)
+    review: Review = field(init=False)
     surges: Surges = field(init=False)
     recognition: Recognition = field(init=False)
     reporting: Reporting = field(init=False)
@@ -370,8 +372,11 @@ def build(
     )
     house.repeats = Repeats(store, lambda: house.loaded.settings.office, clock=clock, ids=ids)
     house.joining = Joining(store, house.deadlines, clock=clock, ids=ids)
+    house.review = Review(
+        store, lambda: house.loaded.settings.office, house.outbox, clock=clock, ids=ids, log=log
+    )
     house.surges = Surges(
-        store, house.deadlines, lambda: house.loaded.settings.office, house.outbox, clock=clock, ids=ids
+        store, house.deadlines, lambda: house.loaded.settings.office, house.review, clock=clock, ids=ids
     )
     house.recognition = Recognition(
         store,

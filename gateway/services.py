@@ -78,6 +78,7 @@ def make_services(house: House, openings: Openings, token: str, reload: operate.
         following=house.following,
         repeats=house.repeats,
         joining=house.joining,
+        review=house.review,
         surges=house.surges,
         ready_made=ReadyMade(house),
         reports=Reports(house.reporting),

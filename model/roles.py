@@ -19,6 +19,8 @@ class Right(StrEnum):
     """Judge a record, pass it on, take, return, solve and close it; tell and ask its customer."""
     ANSWER = "answer"
     """Answer customers; print, post and call."""
+    REVIEW = "review"
+    """Look at answers of others before they leave."""
     TAKE_IN = "take_in"
     """Write down what somebody said; put right what a machine read."""
     REPORT = "report"
@@ -47,14 +49,14 @@ class Role(StrEnum):
 
 
 _R = Right
-_DESK = {_R.SEE, _R.SEE_ALL, _R.SEE_PERSON, _R.ACT, _R.ANSWER, _R.TAKE_IN, _R.MEND}
+_DESK = {_R.SEE, _R.SEE_ALL, _R.SEE_PERSON, _R.ACT, _R.ANSWER, _R.REVIEW, _R.TAKE_IN, _R.MEND}
 
 #: The rights of each role. An auditor needs nobody's name: they see records without the people.
 RIGHTS: Mapping[Role, frozenset[Right]] = {
     Role.CLERK: frozenset(_DESK),
     Role.DEPARTMENT: frozenset({_R.SEE, _R.SEE_PERSON, _R.ACT, _R.ANSWER}),
     Role.COORDINATOR: frozenset({*_DESK, _R.REPORT, _R.PERSONS}),
-    Role.SUPERVISOR: frozenset({_R.SEE, _R.SEE_ALL, _R.SEE_PERSON, _R.REPORT, _R.TRAIL}),
+    Role.SUPERVISOR: frozenset({_R.SEE, _R.SEE_ALL, _R.SEE_PERSON, _R.REVIEW, _R.REPORT, _R.TRAIL}),
     Role.AUDITOR: frozenset({_R.SEE, _R.SEE_ALL, _R.REPORT, _R.TRAIL}),
     Role.OPERATOR: frozenset(
         {_R.SEE, _R.SEE_ALL, _R.SEE_PERSON, _R.MEND, _R.OPERATE, _R.TRAIL, _R.PERSONS, _R.USERS}

@@ -18,6 +18,7 @@ from store import facts, people, retention, sweep
 from store.bundles import bundled
 from store.calls import call_event
 from store.retention import Purge
+from store.review_tables import review
 from store.schema import (
     attachment,
     audit,
@@ -149,6 +150,8 @@ def _records(connection: Connection, job: dict[str, Any], ids: Sequence[str], pu
     )
     found = {row.blob for row in messages if row.blob} | set(files)
     found |= {str(file["sha256"]) for row in sent for file in row.body.get("files", ()) if file.get("sha256")}
+    looked_at = connection.scalars(select(review.c.files).where(review.c.record.in_(ids)))
+    found |= {str(file["sha256"]) for files in looked_at for file in files}
     job["blobs"] = sorted({*job["blobs"], *found})
     talks = set(connection.scalars(select(r.conversation).where(r.id.in_(ids), r.conversation.is_not(None))))
     named = connection.execute(select(r.id, r.reference).where(r.id.in_(ids))).all()

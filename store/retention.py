@@ -33,6 +33,7 @@ from store.conditions import DELIVERIES_AT_WORK, ENVELOPES_AT_WORK, one_of
 from store.erasure import tombstone
 from store.escalation_tables import escalation
 from store.report_tables import conclusion
+from store.review_tables import review
 from store.schema import (
     assignment,
     attachment,
@@ -161,6 +162,7 @@ def delete_records(connection: Connection, job: Purge, ids: Sequence[str]) -> in
         event,
         follow_up,
         pause,
+        review,
         surge_record,
         thread_key,
         tickets.ticket,

@@ -31,6 +31,7 @@ from store.metadata import metadata
 from store.report_tables import conclusion as conclusion
 from store.report_tables import figure as figure
 from store.report_tables import figure_sum as figure_sum
+from store.review_tables import review as review
 from store.surge_tables import surge as surge
 from store.surge_tables import surge_answer as surge_answer
 from store.surge_tables import surge_record as surge_record

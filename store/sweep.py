@@ -24,6 +24,7 @@ from sqlalchemy import (
     update,
 )
 
+from store.review_tables import review
 from store.schema import attachment, blob, delivery, envelope
 from store.schema_imports import import_
 from store.settings import RetentionSettings
@@ -61,12 +62,18 @@ def in_rows() -> ColumnElement[bool]:
 
 
 def in_deliveries(connection: Connection) -> set[str]:
-    """Digests that the files of outgoing messages name. Reads all deliveries that have files: never in the writer."""
+    """Digests that the files of outgoing messages name, and of answers that wait for a second person.
+
+    Reads all deliveries that have files: never in the writer.
+    """
     body = delivery.c.body
     some = select(body).where(type_coerce(body, Text).contains('"files":[{', autoescape=True))
     found: set[str] = set()
     for value in connection.scalars(some.execution_options(yield_per=500)):
         found.update(str(file["sha256"]) for file in value.get("files", ()))
+    kept = select(review.c.files).where(review.c.state.in_(("waiting", "approved")))
+    for files in connection.scalars(kept):
+        found.update(str(file["sha256"]) for file in files)
     return found
 
 

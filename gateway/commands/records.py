@@ -249,6 +249,9 @@ def reply(
     if as_json:
         terminal.dump(found)
         return
+    if found.get("state") == "review":
+        terminal.say(f"The answer to {found['reference']} waits for its review ({found['id']}).")
+        return
     terminal.say(f"The answer to {found.get('reference', reference)} is in the outbox ({found['id']}).")
     if found.get("held"):
         terminal.warn("The customer's reply window is closed: it is held until they write again.")

@@ -15,6 +15,7 @@ from casework.joining import Joining
 from casework.persons import PersonVerbs
 from casework.repeats import Repeats
 from casework.reporting import Reporting
+from casework.review import Review
 from casework.settings import OfficeSettings
 from casework.surges import Surges
 from casework.users import UserVerbs
@@ -428,6 +429,7 @@ class House:
         self.office = OfficeSettings()
         self.repeats = Repeats(store, lambda: self.office, clock=clock, ids=ids)
         self.joining = Joining(store, deadlines, clock=clock, ids=ids)
+        self.review = Review(store, lambda: self.office, self.outbox, clock=clock, ids=ids, log=self.log)
         self.surges = Surges(store, deadlines, lambda: self.office, self.outbox, clock=clock, ids=ids)
         self.administered: list[tuple[str, Mapping[str, Any], str]] = []
         self.waited: list[tuple[int, float]] = []
@@ -466,6 +468,7 @@ class House:
             "following": self.following,
             "repeats": self.repeats,
             "joining": self.joining,
+            "review": self.review,
             "surges": self.surges,
             "ready_made": ReadyMade(),
             "reports": self.reports,
