@@ -168,6 +168,12 @@ class DeskSettings(_Settings):
         le=timedelta(minutes=10),
         description="How long an answer of the desk can be taken back before it leaves; in a chat it does not wait.",
     )
+    presence: timedelta = Field(
+        default=timedelta(seconds=60),
+        ge=timedelta(seconds=10),
+        le=timedelta(minutes=30),
+        description="How long somebody whose page fell silent still counts as looking at a record.",
+    )
 
 
 class AlertEmail(_Settings):

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from console import guard, openapi
 from console.api import Api, Gate, json
+from console.attending import Attending
 from console.bundle_pages import BundlePages
 from console.bundles import Bundles
 from console.case_files import CaseFiles
@@ -52,6 +53,7 @@ def served(services: Services, chat: Chat) -> list[web.RouteDef]:
         *Imports(services, gate).routes(),
         *desk.routes(),
         *CaseFiles(seats, links, gate).routes(),
+        *Attending(seats).routes(),
         *Cases(seats, desk.again).routes(),
         *Mending(seats, links).routes(),
         *Correcting(seats, links, gate).routes(),

@@ -10,7 +10,7 @@ from aiohttp import web
 from pydantic import ValidationError
 from sqlalchemy import Connection
 
-from console import asking, languages, letters, masks, pages, replies, report_view
+from console import asking, attending, guard, languages, letters, masks, pages, replies, report_view
 from console.links import Links
 from console.problems import Problem, invalid, verbs_spoken
 from console.seats import Fields, Seats, secret, see_other, word
@@ -200,6 +200,11 @@ class Desk:
         review = await self._services.review.of(found.row["id"]) if session.may(Right.SEE_PERSON) else None
         if review and review["state"] == "returned" and review["by"] == session.name:
             draft = draft or review["text"]  # to be written anew
+        kept = None
+        if session.may(Right.ANSWER) and not draft and not undone:
+            kept = await attending.draft(self._services, found.row["id"], session.name)
+            draft = kept["text"] if kept else ""
+        others = await attending.attend(self._services, found.row["id"], session.name)
         owner = found.row["contact"] if session.may(Right.TAKE_IN) else None
         person = await self._services.store.read(lambda c: people.show(c, owner)) if owner else None
         page = await self._seats.render(
@@ -220,6 +225,9 @@ class Desk:
             case=await self._services.passing.show(reference),
             care=await self._services.care.show(reference),
             review=review,
+            kept=kept["at"] if kept else None,
+            others=others,
+            attend_every=int(self._services.presence.total_seconds() / 3),
             review_needed=self._services.review.needed(found.row),
             reviewed="reviewed" in request.query,
             surge=await self._services.surges.of(found.row["id"]),
@@ -229,6 +237,7 @@ class Desk:
             ties=[one for one in person["links"] if one["state"] in ("linked", "proposed")] if person else [],
             **{one.name: getattr(found, one.name) for one in fields(found)},
         )
+        page.headers["Content-Security-Policy"] = guard.policy(self._services, connects=True)
         page.set_status(status)
         return page
 
@@ -277,6 +286,9 @@ class Desk:
         reference, draft = request.match_info["reference"], word(posted, "text")
         if word(posted, "verb") == "check":
             return await self._record(request, session, draft=draft)
+        if word(posted, "verb") == "keep":
+            await self._keep(reference, session, draft)
+            return see_other(f"/desk/records/{reference}#answer")
         if word(posted, "verb") == "ready":
             return await self._ready(request, session, draft, word(posted, "ready"))
         try:
@@ -300,9 +312,16 @@ class Desk:
             return await self._record(
                 request, session, draft=draft, problem=problem.detail, status=problem.status
             )
+        await self._keep(reference, session, "")
         if sent["state"] == "review":
             return see_other(f"/desk/records/{reference}?reviewed#review")
         return see_other(f"/desk/records/{reference}?sent={sent['id']}#answer")
+
+    async def _keep(self, reference: str, session: Session, text: str) -> None:
+        """Keep somebody's draft; an empty one forgets it."""
+        row = await self._services.store.read(lambda c: views.record(c, reference))
+        if row is not None:
+            await attending.keep(self._services, row["id"], session.name, text)
 
     async def _ready(self, request: web.Request, session: Session, draft: str, name: str) -> web.Response:
         """Put a ready-made answer into the box, below what was written there."""

@@ -32,7 +32,7 @@ def policy(services: Services, *, framed_by: str = "'none'", connects: bool = Fa
     """The content security policy of our pages: nothing inline, nothing from elsewhere.
 
     Browsers apply form-action to redirects too, so the address that customers use is named beside 'self'.
-    `connects` lets a page's own script ask us, which only the chat does.
+    `connects` lets a page's own script ask us.
     """
     asks = "connect-src 'self'; " if connects else ""
     return (

@@ -17,7 +17,7 @@ from console.problems import Problem
 from console.services import Services
 
 _STATIC = {"app.css": "text/css"} | dict.fromkeys(
-    ("form.js", "chat.js", "note.js", "talk.js"), "text/javascript"
+    ("form.js", "chat.js", "note.js", "record.js", "talk.js"), "text/javascript"
 )
 
 

@@ -19,6 +19,7 @@ NEEDS: Mapping[tuple[str, str], Right | None] = {
     ("GET", "/desk/records/{reference}/html"): _R.SEE_PERSON,
     ("GET", "/desk/records/{reference}/file"): _R.SEE,
     ("GET", "/desk/record-list"): _R.SEE,
+    ("POST", "/desk/records/{reference}/here"): _R.SEE,
     ("POST", "/desk/records/{reference}/case"): _R.ACT,
     ("POST", "/desk/records/{reference}/replies"): _R.ANSWER,
     ("POST", "/desk/records/{reference}/undo"): _R.ANSWER,

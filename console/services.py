@@ -658,6 +658,8 @@ class Services:
     session_hours: float = 10
     undo: timedelta = timedelta(seconds=30)
     """How long an answer of the desk can be taken back."""
+    presence: timedelta = timedelta(seconds=60)
+    """How long after they were heard of somebody counts as looking at a record."""
     throttle: Throttle = field(default_factory=Throttle)
     version: str = "0"
     """Of this Forebay, for the description of the API."""

@@ -97,6 +97,7 @@ def make_services(house: House, openings: Openings, token: str, reload: operate.
         zone=datetime.now().astimezone().tzinfo or UTC,
         session_hours=settings.desk.session_hours,
         undo=settings.desk.undo,
+        presence=settings.desk.presence,
         throttle=Throttle(
             failures=settings.desk.throttle.failures,
             within=settings.desk.throttle.within,

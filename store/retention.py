@@ -30,6 +30,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from store import archive, balance, calls, flush, idempotency, leases, mergers, surges, tickets
 from store.care_tables import follow_up, pause
 from store.conditions import DELIVERIES_AT_WORK, ENVELOPES_AT_WORK, one_of
+from store.desk_tables import draft, presence
 from store.erasure import tombstone
 from store.escalation_tables import escalation
 from store.report_tables import conclusion
@@ -157,11 +158,13 @@ def delete_records(connection: Connection, job: Purge, ids: Sequence[str]) -> in
         assignment,
         attachment,
         conclusion,
+        draft,
         errand,
         escalation,
         event,
         follow_up,
         pause,
+        presence,
         review,
         surge_record,
         thread_key,

@@ -24,6 +24,8 @@ from store.care_tables import follow_up as follow_up
 from store.care_tables import pause as pause
 from store.case_tables import assignment as assignment
 from store.case_tables import blocked as blocked
+from store.desk_tables import draft as draft
+from store.desk_tables import presence as presence
 from store.escalation_tables import digest as digest
 from store.escalation_tables import escalation as escalation
 from store.merge_tables import merger as merger

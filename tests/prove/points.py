@@ -67,6 +67,8 @@ APART = {
     "case.digest": "what came of one posting; posted again under the same id at the worst",
     "case.digests_purged": "the same as the others that are purged",
     "case.round": "up to where the timeline was read; without it the round looks again, and finds it done",
+    "draft": "what a clerk writes, kept again with the next word",
+    "presence": "who looks at a record, told again a moment later",
     "case.review": "an answer kept, approved or returned; what was approved leaves in the next life, once",
     "case.merged": "one merger or its undoing with all that follows, guarded by what was seen: one transaction",
     "case.moved": "one message with its files, in one transaction; the record that gains it is opened again before",
