@@ -32,7 +32,7 @@ _PAGE, _MOST = 200, 10_000
 
 _HEADS = (
     "case.reference", "record.received", "record.channel", "records.state", "records.urgency", "record.nature",
-    "record.department", "record.contact", "record.company", "case.subject", "case.words",
+    "record.department", "record.contact", "record.company", "case.subject", "case.said",
 )  # fmt: skip
 
 

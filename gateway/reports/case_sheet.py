@@ -26,7 +26,7 @@ def workbook(shown: CaseView) -> bytes:
     widths(first, [24, 80])
     story = book.create_sheet()
     named(story, t("record.story"))
-    heads = [t("trail.at"), t("case.who"), t("case.words"), t("case.notes")]
+    heads = [t("trail.at"), t("case.who"), t("case.said"), t("case.notes")]
     rows(
         story,
         heads,

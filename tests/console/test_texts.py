@@ -59,6 +59,14 @@ def places(text: str) -> set[str]:
     return {name for _, name, _, _ in Formatter().parse(text) if name}
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_no_text_stands_twice(language: str) -> None:
+    """YAML takes the last one, so that a page would say what was meant for another."""
+    written = resources.files("console").joinpath(f"texts/{language}.yaml").read_text(encoding="utf-8")
+    keys = re.findall(r"^([\w.]+):", written, re.MULTILINE)
+    assert sorted(keys) == sorted(set(keys))
+
+
 def test_the_languages_have_the_same_texts_with_the_same_places() -> None:
     one, other = (languages.texts(tag) for tag in LANGUAGES)
     assert set(one) == set(other)
