@@ -181,7 +181,7 @@ async def test_markup_in_every_field_is_shown_as_words(house: House, clerk: Clie
         html = await response.text()
         assert response.status == 200, path
         assert (
-            "<script" not in html
+            not re.search(r"<script(?! src=\"/static/)", html)
             and "<img" not in html
             and "onerror=alert" not in html.replace("&lt;img src=x onerror=alert", "")
         ), path
